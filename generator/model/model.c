@@ -284,6 +284,7 @@ static bool build_graph(struct load *load) {
     if (!script_family_graph(load->script, load->value, &graph, &result, load->diagnostics) ||
         !graph_finish(&graph, result, load->diagnostics))
         return false;
+    model->family_source = graph.source;
     model->nodes = graph.nodes;
     model->node_count = graph.count;
     return true;

@@ -53,6 +53,7 @@ struct model {
     int bos_count, eos_count;
     double *inverse_frequencies; // [head_dim / 2] of RoPE, each exactly a float32; NULL: no RoPE
     double rope_amplitude;       // 1 unless the scaling kind has one
+    const char *family_source;   // text of the family file, for carets under its lines
     struct node *nodes;          // in order of definition; the last one is the LOGITS
     int node_count;
     struct model_constant *constants;
