@@ -1,0 +1,177 @@
+// Pass: the sizes, and the part of the target that is used.
+#include "generator/plan/passes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void copy_shape(struct planning *planning) {
+    const struct model *model = planning->model;
+    const struct tuning *tuning = planning->tuning;
+    struct plan_plan *plan = planning->plan;
+    struct arena *arena = planning->arena;
+    plan->model = model->name;
+    plan->spec_file = model->spec_file;
+    plan->shape = (struct plan_shape){
+        .hidden = model->hidden,
+        .layers = model->layers,
+        .vocab = model->vocab,
+        .mlp = model->mlp,
+        .heads = model->heads,
+        .kv_heads = model->kv_heads,
+        .head_dim = model->head_dim,
+        .context = tuning->context ? tuning->context : model->context,
+        .norm_eps = model->norm_eps,
+        .weight_dtype = model->dtype,
+        .kv_dtype = tuning->kv ? tuning->kv : "bf16",
+        .parameters = model_parameters(model),
+        .bytes_per_token = model_bytes_per_token(model),
+        .bos_count = model->bos_count,
+        .eos_count = model->eos_count,
+    };
+    plan->shape.bos = arena_array(arena, (size_t)model->bos_count + 1, sizeof(int));
+    for (int i = 0; i < model->bos_count; i++)
+        plan->shape.bos[i] = model->bos[i];
+    plan->shape.eos = arena_array(arena, (size_t)model->eos_count + 1, sizeof(int));
+    for (int i = 0; i < model->eos_count; i++)
+        plan->shape.eos[i] = model->eos[i];
+    plan->constants =
+        arena_array(arena, (size_t)model->constant_count + 1, sizeof *plan->constants);
+    for (int i = 0; i < model->constant_count; i++)
+        plan->constants[i] =
+            (struct plan_constant){model->constants[i].name, model->constants[i].value,
+                                   model->constants[i].file, model->constants[i].line};
+    plan->constants_count = model->constant_count;
+    for (int i = 0; i < plan->constants_count; i++)
+        if (strcmp(plan->constants[i].name, "CONTEXT") == 0)
+            plan->constants[i].value = plan->shape.context;
+    plan->rope = (struct plan_rope){.pairs = model->head_dim / 2,
+                                    .inverse_frequencies = model->inverse_frequencies,
+                                    .inverse_frequencies_count = model->head_dim / 2,
+                                    .amplitude = model->rope_amplitude};
+}
+
+static void deal_cus(struct planning *planning, int cus) {
+    const struct target *target = planning->target;
+    struct plan_machine *machine = &planning->plan->machine;
+    machine->xcds = arena_array(planning->arena, (size_t)target->xcd_count, sizeof *machine->xcds);
+    machine->xcds_count = target->xcd_count;
+    int first = 0, fullest = 0;
+    for (int i = 0; i < target->xcd_count; i++) {
+        const int share = cus / target->xcd_count + (i < cus % target->xcd_count ? 1 : 0);
+        machine->xcds[i] =
+            (struct plan_xcd){target->xcds[i].xcd, target->xcds[i].iod, first, share};
+        first += share;
+        fullest = share > fullest ? share : fullest;
+    }
+    machine->workgroups = fullest * target->xcd_count;
+    char value[32];
+    snprintf(value, sizeof value, "%d", cus);
+    choice_add(planning, "cus", value, NULL,
+               planning->tuning->cus ? "asked for, target %s, dealt evenly to %d XCDs"
+                                     : "default of target %s, dealt evenly to %d XCDs",
+               target->name, target->xcd_count);
+}
+
+static int next_power_of_two(int number) {
+    int power = 1;
+    while (power < number)
+        power *= 2;
+    return power;
+}
+
+static void lay_out_kv(struct planning *planning) {
+    struct plan_plan *plan = planning->plan;
+    const struct plan_shape *shape = &plan->shape;
+    const int element_bytes = strcmp(shape->kv_dtype, "fp32") == 0 ? 4 : 2;
+    // A row is read by a power of two of lanes, 16 bytes each.
+    const int lanes = next_power_of_two((shape->head_dim * element_bytes + 15) / 16);
+    const int row_elements = lanes * 16 / element_bytes;
+    const int64_t head_bytes = (int64_t)shape->context * row_elements * element_bytes;
+    const int64_t layer_bytes = 2 * head_bytes * shape->kv_heads;
+    plan->kv = (struct plan_kv){element_bytes, row_elements, head_bytes, layer_bytes,
+                                layer_bytes * shape->layers};
+    choice_add(planning, "kv", shape->kv_dtype, (const char *const[]){"bf16", "fp32", NULL},
+               planning->tuning->kv ? "asked for"
+                                    : "half the bytes of fp32; verify compares with fp32");
+}
+
+static void list_compiler_options(struct planning *planning) {
+    const char *const *options = planning->target->compiler_options;
+    struct plan_machine *machine = &planning->plan->machine;
+    while (options[machine->compiler_options_count])
+        machine->compiler_options_count++;
+    const size_t count = (size_t)machine->compiler_options_count;
+    machine->compiler_options =
+        arena_array(planning->arena, count + 1, sizeof *machine->compiler_options);
+    memcpy(machine->compiler_options, options, count * sizeof *options);
+}
+
+static void list_arguments(struct planning *planning) {
+    static const struct plan_argument arguments[] = {
+#define KERNEL_ARGUMENT(type, name, bytes) {#name, type, bytes},
+#include "runtime/kernel_arguments.def"
+#undef KERNEL_ARGUMENT
+    };
+    struct plan_plan *plan = planning->plan;
+    plan->arguments = arena_alloc(planning->arena, sizeof arguments);
+    memcpy(plan->arguments, arguments, sizeof arguments);
+    plan->arguments_count = sizeof arguments / sizeof arguments[0];
+}
+
+bool pass_machine(struct planning *planning) {
+    const struct target *target = planning->target;
+    const struct tuning *tuning = planning->tuning;
+    struct plan_plan *plan = planning->plan;
+    const struct engine *engine = engine_named(target->engine);
+    if (!engine)
+        return diagnostic_add(planning->diagnostics, DIAGNOSTIC_USER, (struct location){0},
+                              "target %s wants engine '%s', which does not exist", target->name,
+                              target->engine);
+    planning->engine = engine;
+    copy_shape(planning);
+    if (plan->shape.context > planning->model->context)
+        return usage_error(planning->diagnostics,
+                           "context %d is longer than the model's own, %d (%s)",
+                           plan->shape.context, planning->model->context, plan->spec_file);
+    const int cus_there = target->xcd_count * target->cus_per_xcd;
+    const int cus = tuning->cus ? tuning->cus : target->default_cus;
+    if (cus > cus_there)
+        return usage_error(planning->diagnostics, "--set cus=%d: target %s has %d CUs", cus,
+                           target->name, cus_there);
+    plan->machine = (struct plan_machine){
+        .name = target->name,
+        .isa = target->isa,
+        .backend = target->backend,
+        .compiler = target->compiler,
+        .prelude = target->prelude,
+        .cus = cus,
+        .wave_lanes = target->wave_lanes,
+        .streaming_waves = target->streaming_waves,
+        .handoff_waves = target->handoff_waves,
+        .workgroup_threads = (target->streaming_waves + target->handoff_waves) * target->wave_lanes,
+        .lds_capacity_bytes = target->lds_bytes,
+        .lds_minimum_bytes = target->lds_minimum_bytes,
+        .registers_per_lane = target->registers_per_lane,
+        .register_granule = target->register_granule,
+        .waves_per_simd_max = target->waves_per_simd_max,
+    };
+    list_compiler_options(planning);
+    deal_cus(planning, cus);
+    plan->engine = (struct plan_engine){
+        .name = engine->name,
+        .unit_bytes = engine->unit_bytes,
+        .unit_elements = engine->unit_bytes / 2, // bf16
+        .prefetch_units = tuning->prefetch_units && engine->prefetch_units ? tuning->prefetch_units
+                                                                           : engine->prefetch_units,
+        .handoff_batch = tuning->handoff_batch ? tuning->handoff_batch : engine->handoff_batch,
+        .activation = engine->activation,
+        .tolerance = engine->tolerance,
+    };
+    struct text tuning_text = {0};
+    tuning_print(tuning, &tuning_text);
+    plan->tuning = arena_string(planning->arena, tuning_text.bytes);
+    text_close(&tuning_text);
+    lay_out_kv(planning);
+    list_arguments(planning);
+    return true;
+}

@@ -1,0 +1,149 @@
+// Pass: rows are dealt to CUs in tiles. Tiles are contiguous per CU and spread evenly; the rows of
+// the residual are dealt alike in every stage that adds to it, so that each CU keeps its own.
+#include "generator/plan/passes.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PASS_PARTIAL_BYTES = 8192 }; // LDS for the partial sums of one pass
+
+struct tiling {
+    int tile_rows, tiles, unit_columns, units, max_tiles;
+    int64_t slowest_cu_bytes; // what the fullest CU's waves stream, in whole rounds of units
+};
+
+static int ceil_divide(int number, int by) { return (number + by - 1) / by; }
+
+static struct tiling tiling_of(const struct planning *planning, const struct plan_body *body,
+                               int tile_rows) {
+    const struct plan_engine *engine = &planning->plan->engine;
+    const struct plan_machine *machine = &planning->plan->machine;
+    struct tiling tiling = {.tile_rows = tile_rows};
+    tiling.tiles = ceil_divide(body->rows, tile_rows);
+    tiling.unit_columns = engine->unit_elements / tile_rows;
+    tiling.units = ceil_divide(body->columns, tiling.unit_columns);
+    tiling.max_tiles = ceil_divide(tiling.tiles, machine->cus);
+    const int rounds = ceil_divide(tiling.units, machine->streaming_waves);
+    tiling.slowest_cu_bytes =
+        (int64_t)tiling.max_tiles * rounds * machine->streaming_waves * engine->unit_bytes;
+    return tiling;
+}
+
+static bool in_group(const struct plan_body *body, const char *partition) {
+    return strcmp(body->op, "linear") == 0 && strcmp(body->partition, partition) == 0;
+}
+
+static int64_t price(const struct planning *planning, const char *partition, int tile_rows) {
+    int64_t bytes = 0;
+    for (int i = 0; i < planning->plan->bodies_count; i++) {
+        const struct plan_body *body = &planning->plan->bodies[i];
+        if (in_group(body, partition))
+            bytes += tiling_of(planning, body, tile_rows).slowest_cu_bytes;
+    }
+    return bytes;
+}
+
+// The tile height of a partition: of those the engine can do, the one whose fullest CU streams
+// least; the taller at a tie (fewer sums a row).
+static int choose_tile_rows(struct planning *planning, const char *partition) {
+    const char *alternatives[ENGINE_MAX_TILE_ROWS + 1] = {NULL};
+    int best = 0, count = 0;
+    int64_t best_bytes = INT64_MAX;
+    for (const int *rows = planning->engine->tile_rows; *rows; rows++) {
+        const int64_t bytes = price(planning, partition, *rows);
+        alternatives[count++] =
+            arena_format(planning->arena, "%d: %lld KiB", *rows, (long long)(bytes / 1024));
+        const bool wanted = planning->tuning->tile_rows == *rows;
+        if (bytes < best_bytes || wanted) {
+            best = *rows;
+            best_bytes = wanted ? -1 : bytes;
+        }
+    }
+    char name[96], value[16];
+    snprintf(name, sizeof name, "tile_rows %s", partition);
+    snprintf(value, sizeof value, "%d", best);
+    choice_add(planning, name, value, alternatives,
+               best_bytes < 0 ? "asked for (%lld KiB on the fullest CU)"
+                              : "the fullest CU streams least, %lld KiB in whole rounds of units",
+               (long long)(price(planning, partition, best) / 1024));
+    return best;
+}
+
+static void partition_add(struct planning *planning, const char *name, int tiles) {
+    struct plan_plan *plan = planning->plan;
+    if (plan_partition_named(plan, name))
+        return;
+    const int cus = plan->machine.cus;
+    struct plan_partition *partition = &plan->partitions[plan->partitions_count++];
+    *partition = (struct plan_partition){.name = name, .tiles = tiles, .first_tile_count = cus + 1};
+    partition->first_tile = arena_array(planning->arena, (size_t)cus + 1, sizeof(int));
+    for (int cu = 0; cu <= cus; cu++)
+        partition->first_tile[cu] = (int)((int64_t)cu * tiles / cus);
+}
+
+static void partition_on_cu_0(struct planning *planning, const char *name) {
+    struct plan_plan *plan = planning->plan;
+    partition_add(planning, name, 1);
+    struct plan_partition *partition = &plan->partitions[plan->partitions_count - 1];
+    for (int cu = 1; cu <= plan->machine.cus; cu++)
+        partition->first_tile[cu] = 1;
+}
+
+static void apply_tiling(struct planning *planning, struct plan_body *body, int tile_rows) {
+    const struct tiling tiling = tiling_of(planning, body, tile_rows);
+    const int row_bytes = planning->plan->machine.streaming_waves * tile_rows * (int)sizeof(float);
+    const int most = PASS_PARTIAL_BYTES / row_bytes;
+    body->tile_rows = tile_rows;
+    body->unit_columns = tiling.unit_columns;
+    body->units = tiling.units;
+    body->max_tiles = tiling.max_tiles;
+    body->pass_tiles = tiling.max_tiles < most ? tiling.max_tiles : most;
+    partition_add(planning, body->partition, tiling.tiles);
+}
+
+static const char *partition_of(const struct plan_body *body) {
+    if (strcmp(body->epilogue, "residual") == 0 || strcmp(body->op, "embed") == 0)
+        return "hidden";
+    if (strcmp(body->op, "attention") == 0)
+        return "kv_heads";
+    if (strcmp(body->op, "token") == 0)
+        return "every_cu";
+    return body->name;
+}
+
+static void partition_body(struct planning *planning, struct plan_body *body, int hidden_rows) {
+    const int cus = planning->plan->machine.cus;
+    if (strcmp(body->op, "linear") == 0) {
+        const bool residual = strcmp(body->epilogue, "residual") == 0;
+        apply_tiling(planning, body,
+                     residual ? hidden_rows : choose_tile_rows(planning, body->partition));
+        return;
+    }
+    body->tile_rows = strcmp(body->op, "embed") == 0 ? hidden_rows : 1;
+    const int tiles =
+        strcmp(body->op, "token") == 0 ? cus : ceil_divide(body->rows, body->tile_rows);
+    if (strcmp(body->op, "select") == 0)
+        partition_on_cu_0(planning, body->partition);
+    else
+        partition_add(planning, body->partition, tiles);
+    body->max_tiles = body->pass_tiles = ceil_divide(tiles, cus);
+}
+
+bool pass_partition(struct planning *planning) {
+    struct plan_plan *plan = planning->plan;
+    plan->partitions =
+        arena_array(planning->arena, (size_t)plan->bodies_count, sizeof *plan->partitions);
+    for (int i = 0; i < plan->bodies_count; i++)
+        plan->bodies[i].partition = partition_of(&plan->bodies[i]);
+    bool supported = planning->tuning->tile_rows == 0;
+    for (const int *rows = planning->engine->tile_rows; *rows; rows++)
+        supported |= *rows == planning->tuning->tile_rows;
+    if (!supported)
+        return usage_error(planning->diagnostics, "--set tile_rows=%d: engine %s has no such tile",
+                           planning->tuning->tile_rows, planning->engine->name);
+    const int hidden_rows = choose_tile_rows(planning, "hidden");
+    for (int i = 0; i < plan->bodies_count; i++)
+        partition_body(planning, &plan->bodies[i], hidden_rows);
+    return true;
+}

@@ -1,0 +1,90 @@
+// Plan: everything about the kernel, as data. It is the only thing that templates see, the checker
+// proves it, the manifest is a part of it. plan.def lists its records and fields; each becomes
+// `struct plan_<record>`, and a list field `x` comes with `int x_count`.
+#ifndef GENERATOR_PLAN_PLAN_H
+#define GENERATOR_PLAN_PLAN_H
+
+#include "generator/base/digest.h"
+#include "generator/base/record.h"
+#include "generator/script/script.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RECORD(name) struct plan_##name {
+#define END(name)                                                                                  \
+    }                                                                                              \
+    ;
+#define INT(record, field) int field;
+#define INT64(record, field) int64_t field;
+#define DOUBLE(record, field) double field;
+#define BOOL(record, field) bool field;
+#define STRING(record, field) const char *field;
+#define INT_LIST(record, field)                                                                    \
+    int *field;                                                                                    \
+    int field##_count;
+#define INT64_LIST(record, field)                                                                  \
+    int64_t *field;                                                                                \
+    int field##_count;
+#define DOUBLE_LIST(record, field)                                                                 \
+    double *field;                                                                                 \
+    int field##_count;
+#define STRING_LIST(record, field)                                                                 \
+    const char **field;                                                                            \
+    int field##_count;
+#define RECORD_FIELD(record, field, type) struct plan_##type field;
+#define RECORD_LIST(record, field, type)                                                           \
+    struct plan_##type *field;                                                                     \
+    int field##_count;
+#include "generator/plan/plan.def"
+#undef RECORD
+#undef END
+#undef INT
+#undef INT64
+#undef DOUBLE
+#undef BOOL
+#undef STRING
+#undef INT_LIST
+#undef INT64_LIST
+#undef DOUBLE_LIST
+#undef STRING_LIST
+#undef RECORD_FIELD
+#undef RECORD_LIST
+
+// The plan as a value: what templates see and what prints. Arena-owned.
+struct value *plan_to_value(struct arena *arena, const struct plan_plan *plan);
+
+// Prints as `plan { ... }`, Lua that plan_read reads back equal.
+void plan_print(const struct plan_plan *plan, struct text *out);
+
+// Reads what plan_print wrote, perhaps edited since. Says what is wrong with its form only; whether
+// it makes sense is the checker's business (check.h).
+bool plan_read(struct script *script, const char *file, const char *source, struct arena *arena,
+               struct plan_plan *plan, struct diagnostics *diagnostics);
+
+// Digest of the printed form.
+void plan_digest(const struct plan_plan *plan, char digest[DIGEST_TEXT_BYTES]);
+
+// Lookups by name; NULL where there is none.
+const struct plan_body *plan_body_named(const struct plan_plan *plan, const char *name);
+const struct plan_partition *plan_partition_named(const struct plan_plan *plan, const char *name);
+const struct plan_mailbox *plan_mailbox_named(const struct plan_plan *plan, const char *name);
+const struct plan_region *plan_region_named(const struct plan_plan *plan, const char *name);
+
+// Number of tiles that CU `cu` owns.
+int plan_tiles_of(const struct plan_partition *partition, int cu);
+
+// Row of the tensor that row j of a part (or element of a write) comes from; see pair_span.
+int plan_source_row(int j, int pair_span);
+
+// Whether CUs look their tiles up in the table of roles: all partitions but the select stage's, which
+// is CU 0's, and the one that deals one tile to every CU.
+bool plan_in_roles(const struct plan_partition *partition);
+
+// Bytes of the emitted struct Role: an int a partition in it, an 8-byte offset a streamed region.
+int plan_role_bytes(const struct plan_plan *plan);
+
+// Bytes of one tile's weights.
+int64_t plan_tile_bytes(const struct plan_plan *plan, const struct plan_body *body);
+
+#endif

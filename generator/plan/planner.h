@@ -1,0 +1,22 @@
+// Planner: a model on a target becomes a plan.
+#ifndef GENERATOR_PLAN_PLANNER_H
+#define GENERATOR_PLAN_PLANNER_H
+
+#include "generator/model/model.h"
+#include "generator/plan/plan.h"
+#include "generator/plan/tuning.h"
+#include "generator/target/target.h"
+
+struct plan_request {
+    const struct model *model;
+    const struct target *target;
+    const struct tuning *tuning;
+    const char *command; // that makes this plan again, without paths of this machine
+};
+
+// Runs the passes in order. The plan is arena-owned. User errors: a graph that no stage can
+// compute (located in the family), numbers that do not fit the target.
+bool plan_make(const struct plan_request *request, struct arena *arena, struct plan_plan *plan,
+               struct diagnostics *diagnostics);
+
+#endif
