@@ -1,0 +1,109 @@
+// Rule `capacity`: LDS arrays are as long as templates index them, and everything fits its place.
+#include "generator/plan/check_rules.h"
+
+#include <string.h>
+
+enum array { ACTIVATION, PARTIAL, RESIDUAL, ROPE, QUERY, ATTENDED, TOKEN, ROLE, ARRAY_COUNT };
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// The elements of each array that some stage touches.
+static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]) {
+    const struct plan_plan *plan = checking->plan;
+    const struct plan_shape *shape = &plan->shape;
+    const int64_t waves = plan->machine.streaming_waves, group = shape->heads / shape->kv_heads;
+    needed[ROPE] = shape->head_dim;
+    needed[QUERY] = group * shape->head_dim;
+    needed[ATTENDED] = waves * group * (plan->kv.row_elements + 2);
+    needed[TOKEN] = 4;
+    needed[ROLE] = 2;
+    for (int b = 0; b < plan->bodies_count; b++) {
+        const struct plan_body *body = &plan->bodies[b];
+        const struct plan_partition *partition = checking->partition_of[b];
+        for (int cu = 0; cu < plan->machine.cus; cu++)
+            if (is_op(body, "embed") || has_epilogue(body, "residual"))
+                needed[RESIDUAL] = larger(needed[RESIDUAL],
+                                          (int64_t)plan_tiles_of(partition, cu) * body->tile_rows);
+        if (is_op(body, "select")) // all candidates meet in the activation
+            needed[ACTIVATION] = larger(needed[ACTIVATION], 2LL * plan->machine.cus);
+        if (!is_op(body, "linear"))
+            continue;
+        needed[ACTIVATION] = larger(needed[ACTIVATION], (int64_t)body->units * body->unit_columns);
+        needed[ACTIVATION] = larger(needed[ACTIVATION], body->columns);
+        needed[PARTIAL] =
+            larger(needed[PARTIAL], (int64_t)body->pass_tiles * body->tile_rows * waves);
+    }
+}
+
+static const struct plan_lds *lds_named(const struct plan_plan *plan, const char *name) {
+    for (int i = 0; i < plan->lds_count; i++)
+        if (strcmp(plan->lds[i].name, name) == 0)
+            return &plan->lds[i];
+    return NULL;
+}
+
+static void check_arrays(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    const struct {
+        const char *name, *type;
+        int element_bytes;
+    } wanted[ARRAY_COUNT] = {
+        [ACTIVATION] = {"activation", "float", 4}, [PARTIAL] = {"partial", "float", 4},
+        [RESIDUAL] = {"residual", "float", 4},     [ROPE] = {"rope", "float", 4},
+        [QUERY] = {"query", "float", 4},           [ATTENDED] = {"attended", "float", 4},
+        [TOKEN] = {"token", "unsigned", 4},        [ROLE] = {"role", "Role", plan_role_bytes(plan)},
+    };
+    int64_t needed[ARRAY_COUNT] = {0};
+    measure(checking, needed);
+    for (int i = 0; i < ARRAY_COUNT; i++) {
+        const struct plan_lds *array = lds_named(plan, wanted[i].name);
+        if (!array || array->elements < needed[i] || strcmp(array->type, wanted[i].type) != 0 ||
+            array->element_bytes != wanted[i].element_bytes)
+            violation(checking,
+                      "LDS array %s is %d elements of type %s, %d bytes each; stages use %lld of "
+                      "type %s, %d bytes each",
+                      wanted[i].name, array ? array->elements : 0, array ? array->type : "none",
+                      array ? array->element_bytes : 0, (long long)needed[i], wanted[i].type,
+                      wanted[i].element_bytes);
+    }
+}
+
+static void check_lds(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    const struct plan_machine *machine = &plan->machine;
+    const int role_bytes = plan_role_bytes(plan);
+    int64_t bytes = 0;
+    for (int i = 0; i < plan->lds_count; i++) {
+        const struct plan_lds *array = &plan->lds[i];
+        const int type_bytes = strcmp(array->type, "Role") == 0 ? role_bytes : 4;
+        if (array->element_bytes != type_bytes || array->elements < 1)
+            violation(checking, "LDS array %s has %d elements of %d bytes, must have some of %d",
+                      array->name, array->elements, array->element_bytes, type_bytes);
+        bytes += ((int64_t)array->elements * array->element_bytes + 15) / 16 * 16; // as emitted
+    }
+    if (bytes > machine->lds_capacity_bytes || bytes < machine->lds_minimum_bytes)
+        violation(checking, "LDS arrays take %lld bytes, must take %d to %d", (long long)bytes,
+                  machine->lds_minimum_bytes, machine->lds_capacity_bytes);
+}
+
+void rule_capacity(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    const struct plan_machine *machine = &plan->machine;
+    const int threads = (machine->streaming_waves + machine->handoff_waves) * machine->wave_lanes;
+    enum { MAX_THREADS = 1024 }; // of a workgroup
+    check_arrays(checking);
+    check_lds(checking);
+    if (machine->workgroup_threads != threads || threads > MAX_THREADS)
+        violation(checking,
+                  "a workgroup has %d threads, its waves have %d, at most %d are possible",
+                  machine->workgroup_threads, threads, MAX_THREADS);
+    // One thread plays all waves of a CU whose waves have one lane.
+    if (machine->wave_lanes == 1 && threads != 1)
+        violation(checking, "waves of one lane are one a workgroup, not %d", threads);
+    int64_t kv_bytes = 0;
+    for (int s = 0; s < plan->stages_count; s++)
+        kv_bytes += is_op(checking->body_of[s], "attention") ? plan->kv.layer_bytes : 0;
+    if (plan->kv.bytes != kv_bytes)
+        violation(checking, "the KV cache has %lld bytes, its layers %lld",
+                  (long long)plan->kv.bytes, (long long)kv_bytes);
+}

@@ -1,0 +1,451 @@
+// Rule `reuse`: a pair is overwritten only after its last reader. Nobody acknowledges a hand-off,
+// so a writer must know through the hand-offs that it has received, and those that their senders
+// had received before. The rule follows prompt and generated positions with vector clocks.
+//
+// An event of a CU is 2k + 1 where it has read what its k-th stage awaits, 2k + 2 where that stage
+// is over. A CU knows for each other CU the latest event that has certainly happened. Most CUs know
+// the same: what they know is a shared, immutable `struct knowledge`, only their own entry differs.
+#include "generator/plan/access.h"
+#include "generator/plan/check_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct knowledge {
+    int *event; // [cus]; 0: nothing yet
+    int holders;
+    // What the operation in progress found out about it, where `serial` is the operation's:
+    int64_t serial;
+    struct knowledge *joined; // it and what everybody reads
+    int late[2];              // CUs that it does not know to have read, -1: none
+};
+
+// What a CU knows at a moment: `shared` but for its own entry.
+struct moment {
+    struct knowledge *shared;
+    int own;
+};
+
+// What bodies read of a mailbox since all of it was written: the latest event of each that reads.
+struct reading {
+    int body, event;
+};
+
+struct mail {                 // the last write of a mailbox
+    struct moment *sent;      // [cus] what each writer knew; shared NULL: it wrote nothing
+    struct knowledge *merged; // what all writers knew together, NULL: not asked yet
+    const int *owner;         // [pairs] who wrote
+    int *unread;              // [pairs] who wrote what nobody has read yet, -1: somebody has
+    struct reading *readings; // [bodies]
+    int reading_count;
+};
+
+// The CUs that write in a body, each with the first of its elements.
+struct writers {
+    struct writer {
+        int cu, element;
+    } * list;
+    int count;
+    bool all; // they write every pair of the mailbox
+};
+
+struct following {
+    struct checking *checking;
+    int cus, stages_followed;
+    struct moment *now;      // [cus]
+    struct mail *mail;       // [mailboxes]
+    int **reader;            // [bodies] [pairs] the CU that reads the element; NULL: each reads all
+    struct writers *writers; // [bodies]
+    int64_t serial, work;
+    struct knowledge *spare; // free ones, linked through `joined`
+};
+
+// Integers that vector operations may touch: a second or so. Plans of 80 layers on 304 CUs need
+// less than a hundredth.
+#define MAX_WORK ((int64_t)1 << 31)
+
+// A copy of `of`, held once.
+static struct knowledge *knowledge_copy(struct following *following, const struct knowledge *of) {
+    struct knowledge *copy = following->spare;
+    if (copy) {
+        following->spare = copy->joined;
+    } else {
+        copy = arena_alloc(following->checking->arena, sizeof *copy);
+        copy->event =
+            arena_array(following->checking->arena, (size_t)following->cus, sizeof *copy->event);
+    }
+    copy->holders = 1;
+    copy->serial = 0;
+    memcpy(copy->event, of->event, (size_t)following->cus * sizeof *copy->event);
+    following->work += following->cus;
+    return copy;
+}
+
+static struct knowledge *hold(struct knowledge *knowledge) {
+    knowledge->holders++;
+    return knowledge;
+}
+
+static void release(struct following *following, struct knowledge *knowledge) {
+    if (!knowledge || --knowledge->holders > 0)
+        return;
+    knowledge->joined = following->spare;
+    following->spare = knowledge;
+}
+
+static void raise(int *event, int to) {
+    if (*event < to)
+        *event = to;
+}
+
+static void join(struct following *following, struct knowledge *into,
+                 const struct knowledge *what) {
+    for (int cu = 0; cu < following->cus; cu++)
+        raise(&into->event[cu], what->event[cu]);
+    following->work += following->cus;
+}
+
+static bool contains(struct following *following, const struct knowledge *all,
+                     const struct knowledge *part) {
+    following->work += following->cus;
+    for (int cu = 0; cu < following->cus; cu++)
+        if (part->event[cu] > all->event[cu])
+            return false;
+    return true;
+}
+
+// Adds what CU `cu` knew when it sent. Each shared part is joined once an operation.
+static void join_sent(struct following *following, struct knowledge *into, const struct mail *mail,
+                      int cu) {
+    const struct moment *sent = &mail->sent[cu];
+    if (sent->shared->serial != following->serial) {
+        sent->shared->serial = following->serial;
+        if (sent->shared != into)
+            join(following, into, sent->shared);
+    }
+    raise(&into->event[cu], sent->own);
+}
+
+// What all writers knew together.
+static struct knowledge *merged(struct following *following, struct mail *mail) {
+    if (mail->merged)
+        return mail->merged;
+    following->serial++;
+    for (int cu = 0; cu < following->cus; cu++) {
+        if (!mail->sent[cu].shared)
+            continue;
+        if (!mail->merged)
+            mail->merged = knowledge_copy(following, mail->sent[cu].shared);
+        join_sent(following, mail->merged, mail, cu);
+    }
+    return mail->merged;
+}
+
+// CU `cu` has received all that was sent.
+static void receive_all(struct following *following, struct mail *mail, int cu) {
+    struct knowledge *all = merged(following, mail), *mine = following->now[cu].shared;
+    if (mine->serial != following->serial) {
+        mine->serial = following->serial;
+        if (contains(following, all, mine)) {
+            mine->joined = all;
+        } else {
+            mine->joined = knowledge_copy(following, mine);
+            join(following, mine->joined, all);
+            mine->joined->holders = 0;
+        }
+    }
+    following->now[cu].shared = hold(mine->joined);
+    release(following, mine);
+}
+
+// CU `cu` has received the elements that tiles first .. end - 1 of `body` read.
+static void receive_part(struct following *following, const struct mail *mail,
+                         const struct plan_body *body, int cu, int first, int end) {
+    struct knowledge *mine = knowledge_copy(following, following->now[cu].shared);
+    following->serial++;
+    for (int r = 0; r < body->reads_count; r++)
+        for (int tile = first; tile < end; tile++) {
+            const struct element_range range = access_read(&body->reads[r], tile);
+            for (int64_t e = range.first; e < range.first + range.count; e++)
+                join_sent(following, mine, mail, mail->owner[e]);
+            following->work += range.count;
+        }
+    release(following, following->now[cu].shared);
+    following->now[cu].shared = mine;
+}
+
+static void note_reading(struct following *following, struct mail *mail,
+                         const struct plan_mailbox *mailbox, int b, int event) {
+    const struct plan_read *read = &following->checking->plan->bodies[b].reads[0];
+    const int *reader = following->reader[b];
+    for (int e = 0; e < mailbox->pairs; e++)
+        if (reader ? reader[e] >= 0 : e >= read->first && e < read->first + read->count)
+            mail->unread[e] = -1;
+    following->work += mailbox->pairs;
+    int i = 0;
+    while (i < mail->reading_count && mail->readings[i].body != b)
+        i++;
+    mail->readings[i] = (struct reading){b, event};
+    mail->reading_count += i == mail->reading_count;
+}
+
+// A CU whose tiles read different elements goes from tile to tile: it writes the first one's
+// results knowing what came with that one's inputs alone. `first`: that moment; else: the rest.
+static void read_stage(struct following *following, int stage, int event, bool first) {
+    const struct checking *checking = following->checking;
+    const struct plan_body *body = checking->body_of[stage];
+    const int b = body_index(checking, body);
+    const struct plan_mailbox *mailbox = checking->reads_from[b];
+    const struct plan_partition *partition = checking->partition_of[b];
+    const bool partial = following->reader[b] != NULL;
+    if (!mailbox || (!first && !partial))
+        return;
+    struct mail *mail = &following->mail[mailbox - checking->plan->mailboxes];
+    if (!partial)
+        merged(following, mail);
+    following->serial++;
+    for (int cu = 0; cu < following->cus; cu++) {
+        const int tile = partition->first_tile[cu], end = partition->first_tile[cu + 1];
+        if (tile == end)
+            continue; // it passes the stage by
+        if (!partial)
+            receive_all(following, mail, cu);
+        else if (first)
+            receive_part(following, mail, body, cu, tile, tile + 1);
+        else if (tile + 1 < end)
+            receive_part(following, mail, body, cu, tile + 1, end);
+        following->now[cu].own = event;
+    }
+    if (first)
+        note_reading(following, mail, mailbox, b, event);
+}
+
+// The place of a write, for messages.
+struct writing {
+    int stage, body, position;
+    const char *kind; // of the position
+    const struct plan_mailbox *mailbox;
+};
+
+static bool unread(struct following *following, const struct writing *writing, int cu,
+                   int64_t element, const struct reading *reading, int reader) {
+    struct checking *checking = following->checking;
+    const struct plan_body *body = &checking->plan->bodies[reading->body];
+    return violation(checking,
+                     "%s, %s position %d: CU %d overwrites element %lld of %s before it can know "
+                     "that CU %d has read it (%s)",
+                     stage_name(checking, writing->stage), writing->kind, writing->position, cu,
+                     (long long)element, writing->mailbox->name, reader, body->name);
+}
+
+// The CUs that `knowledge` does not know to have read: the first two of them.
+static void find_late(struct following *following, struct knowledge *knowledge,
+                      const struct reading *reading) {
+    const struct plan_partition *partition = following->checking->partition_of[reading->body];
+    int found = 0;
+    knowledge->serial = following->serial;
+    knowledge->late[0] = knowledge->late[1] = -1;
+    for (int cu = 0; cu < following->cus && found < 2; cu++)
+        if (plan_tiles_of(partition, cu) > 0 && knowledge->event[cu] < reading->event)
+            knowledge->late[found++] = cu;
+    following->work += following->cus;
+}
+
+// Every writer must know that every reader of everything has read. A CU knows of itself.
+static bool check_full(struct following *following, const struct writing *writing,
+                       const struct reading *reading) {
+    const struct writers *writers = &following->writers[writing->body];
+    following->serial++;
+    for (int i = 0; i < writers->count; i++) {
+        const int cu = writers->list[i].cu;
+        struct knowledge *known = following->now[cu].shared;
+        if (known->serial != following->serial)
+            find_late(following, known, reading);
+        const int late = known->late[0] == cu ? known->late[1] : known->late[0];
+        if (late >= 0)
+            return unread(following, writing, cu, writers->list[i].element, reading, late);
+    }
+    return true;
+}
+
+// Every writer of an element must know that the one CU that reads it has done so.
+static bool check_partial(struct following *following, const struct writing *writing,
+                          const struct reading *reading) {
+    const int *owner = following->checking->owner[writing->body];
+    const int *reader = following->reader[reading->body];
+    for (int e = 0; e < writing->mailbox->pairs; e++) {
+        const int cu = owner[e], from = reader[e];
+        if (cu >= 0 && from >= 0 && from != cu &&
+            following->now[cu].shared->event[from] < reading->event)
+            return unread(following, writing, cu, e, reading, from);
+    }
+    return true;
+}
+
+// Where nobody has read what was written, only the same CU may write again: its stores to one place
+// arrive in their order.
+static bool check_unread(struct following *following, const struct writing *writing,
+                         const int *unread_of) {
+    const int *owner = following->checking->owner[writing->body];
+    for (int e = 0; e < writing->mailbox->pairs; e++)
+        if (owner[e] >= 0 && unread_of[e] >= 0 && owner[e] != unread_of[e])
+            return violation(following->checking,
+                             "%s, %s position %d: CU %d overwrites element %d of %s, which CU %d "
+                             "has written and nobody read",
+                             stage_name(following->checking, writing->stage), writing->kind,
+                             writing->position, owner[e], e, writing->mailbox->name, unread_of[e]);
+    return true;
+}
+
+static bool check_write(struct following *following, const struct writing *writing) {
+    const struct mail *mail =
+        &following->mail[writing->mailbox - following->checking->plan->mailboxes];
+    bool good = check_unread(following, writing, mail->unread);
+    for (int i = 0; i < mail->reading_count && good; i++) {
+        const struct reading *reading = &mail->readings[i];
+        const bool partial = following->reader[reading->body] != NULL;
+        good = (partial ? check_partial : check_full)(following, writing, reading);
+    }
+    following->work += (1 + mail->reading_count) * (int64_t)writing->mailbox->pairs;
+    return good;
+}
+
+static void publish(struct following *following, const struct writing *writing, int event) {
+    const struct checking *checking = following->checking;
+    const int pairs = writing->mailbox->pairs, *owner = checking->owner[writing->body];
+    const struct writers *writers = &following->writers[writing->body];
+    struct mail *mail = &following->mail[writing->mailbox - checking->plan->mailboxes];
+    for (int cu = 0; cu < following->cus; cu++) {
+        release(following, mail->sent[cu].shared);
+        mail->sent[cu].shared = NULL;
+    }
+    release(following, mail->merged);
+    mail->merged = NULL;
+    mail->owner = owner;
+    for (int i = 0; i < writers->count; i++) {
+        const int cu = writers->list[i].cu;
+        mail->sent[cu] = (struct moment){hold(following->now[cu].shared), event};
+    }
+    for (int e = 0; e < pairs; e++)
+        mail->unread[e] = owner[e] < 0 ? mail->unread[e] : owner[e];
+    if (writers->all)
+        mail->reading_count = 0;
+}
+
+static bool follow_stage(struct following *following, int stage, int event, int position,
+                         const char *kind) {
+    const struct checking *checking = following->checking;
+    const int b = body_index(checking, checking->body_of[stage]);
+    const struct writing writing = {stage, b, position, kind, checking->writes_to[b]};
+    read_stage(following, stage, event, true);
+    if (writing.mailbox && !check_write(following, &writing))
+        return false;
+    read_stage(following, stage, event, false);
+    if (writing.mailbox)
+        publish(following, &writing, event);
+    return true;
+}
+
+// One position: which stages run, see parts/decode.hip.
+static bool follow_position(struct following *following, int position, bool head, bool generating) {
+    const struct checking *checking = following->checking;
+    const char *kind = generating ? "generated" : head ? "prompt (logits exported)" : "prompt";
+    for (int s = 0; s < checking->plan->stages_count; s++) {
+        const struct plan_body *body = checking->body_of[s];
+        const bool after_layers =
+            has_epilogue(body, "logits") || is_op(body, "select") || is_op(body, "token");
+        const bool runs = head || !after_layers;
+        const int event = 2 * following->stages_followed++ + 1;
+        if (runs && !follow_stage(following, s, event, position, kind))
+            return false;
+        for (int cu = 0; cu < following->cus; cu++)
+            following->now[cu].own = event + 1;
+        following->work += following->cus;
+        if (following->work > MAX_WORK)
+            return violation(following->checking,
+                             "the hand-offs are too many to be followed beyond %s",
+                             stage_name(checking, s));
+    }
+    return true;
+}
+
+// reader[pairs]: the CU that reads each element, where tiles read different ones. `access` ensures
+// that they do not overlap.
+static int *readers_of(const struct checking *checking, int b) {
+    const struct plan_body *body = &checking->plan->bodies[b];
+    if (body->reads_count == 0 || body->reads[0].stride == 0)
+        return NULL;
+    const struct plan_partition *partition = checking->partition_of[b];
+    const int pairs = checking->reads_from[b]->pairs;
+    int *reader = arena_array(checking->arena, (size_t)pairs, sizeof *reader);
+    for (int e = 0; e < pairs; e++)
+        reader[e] = -1;
+    for (int cu = 0; cu < checking->plan->machine.cus; cu++)
+        for (int tile = partition->first_tile[cu]; tile < partition->first_tile[cu + 1]; tile++)
+            for (int r = 0; r < body->reads_count; r++) {
+                const struct element_range range = access_read(&body->reads[r], tile);
+                for (int64_t e = range.first; e < range.first + range.count; e++)
+                    reader[e] = cu;
+            }
+    return reader;
+}
+
+static struct writers writers_of(const struct checking *checking, int b) {
+    const size_t cus = (size_t)checking->plan->machine.cus;
+    const struct plan_mailbox *mailbox = checking->writes_to[b];
+    struct writers writers = {.list = arena_array(checking->arena, cus, sizeof *writers.list),
+                              .all = true};
+    bool *seen = arena_array(checking->arena, cus, sizeof *seen);
+    for (int e = 0; mailbox && e < mailbox->pairs; e++) {
+        const int cu = checking->owner[b][e];
+        if (cu < 0)
+            writers.all = false;
+        else if (!seen[cu])
+            writers.list[writers.count++] = (struct writer){cu, e};
+        if (cu >= 0)
+            seen[cu] = true;
+    }
+    return writers;
+}
+
+// Two positions of a prompt, then three that are generated: from the second of a kind on, all that
+// follow are alike.
+static void follow_launch(struct checking *checking, bool export_logits) {
+    const struct plan_plan *plan = checking->plan;
+    struct arena *arena = checking->arena;
+    const size_t cus = (size_t)plan->machine.cus, mailboxes = (size_t)plan->mailboxes_count;
+    struct following following = {.checking = checking, .cus = plan->machine.cus};
+    following.now = arena_array(arena, cus, sizeof *following.now);
+    following.mail = arena_array(arena, mailboxes, sizeof *following.mail);
+    following.reader = arena_array(arena, (size_t)plan->bodies_count, sizeof *following.reader);
+    struct knowledge nothing = {.event = arena_array(arena, cus, sizeof(int))};
+    struct knowledge *start = knowledge_copy(&following, &nothing);
+    for (size_t cu = 0; cu < cus; cu++)
+        following.now[cu].shared = hold(start);
+    for (size_t i = 0; i < mailboxes; i++) {
+        struct mail *mail = &following.mail[i];
+        const size_t pairs = (size_t)plan->mailboxes[i].pairs;
+        mail->sent = arena_array(arena, cus, sizeof *mail->sent);
+        mail->readings = arena_array(arena, (size_t)plan->bodies_count, sizeof *mail->readings);
+        mail->unread = arena_array(arena, pairs, sizeof *mail->unread);
+        for (size_t e = 0; e < pairs; e++)
+            mail->unread[e] = -1;
+    }
+    following.writers = arena_array(arena, (size_t)plan->bodies_count, sizeof *following.writers);
+    for (int b = 0; b < plan->bodies_count; b++) {
+        following.reader[b] = readers_of(checking, b);
+        following.writers[b] = writers_of(checking, b);
+    }
+    enum { PROMPT = 2, ALL_POSITIONS = 5 };
+    for (int position = 0; position < ALL_POSITIONS; position++) {
+        const bool generating = position >= PROMPT;
+        if (!follow_position(&following, position, generating || export_logits, generating))
+            return;
+    }
+}
+
+void rule_reuse(struct checking *checking) {
+    follow_launch(checking, false);
+    if (checking->violations == 0)
+        follow_launch(checking, true);
+}
