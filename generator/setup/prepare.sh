@@ -1,0 +1,96 @@
+#!/bin/sh
+# Sees to what the build needs. Run from the repository root.
+#   prepare.sh install   installs what is missing: packages as root or through sudo that asks no
+#                        password, and on Debian 12 the private comgr root. What cannot be installed
+#                        is named, and what it costs.
+#   prepare.sh check     installs nothing, only names what is missing.
+# Exit status 0: monogen can be built (comgr and cmocka may be missing); 1: it cannot.
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+release() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" /etc/os-release 2>/dev/null; }
+
+# Fills build_missing, test_missing and comgr_missing with the names of Debian packages.
+look() {
+    build_missing='' test_missing='' comgr_missing=''
+    have "${CC:-cc}" || build_missing="$build_missing gcc"
+    have "${CXX:-c++}" || build_missing="$build_missing g++"
+    have make || build_missing="$build_missing make"
+    if have pkg-config; then
+        pkg-config --exists lua5.4 || build_missing="$build_missing liblua5.4-dev"
+        pkg-config --exists jansson || build_missing="$build_missing libjansson-dev"
+        pkg-config --exists libpcre2-8 || build_missing="$build_missing libpcre2-dev"
+        pkg-config --exists nettle || build_missing="$build_missing nettle-dev"
+        pkg-config --exists cmocka || test_missing="$test_missing libcmocka-dev"
+    else
+        build_missing="$build_missing pkg-config liblua5.4-dev libjansson-dev libpcre2-dev nettle-dev"
+        test_missing="$test_missing libcmocka-dev"
+    fi
+    comgr=$(generator/setup/find_comgr.sh)
+    if [ "$comgr" = none ] && [ "$debian" != 12 ]; then
+        comgr_missing=' libamd-comgr-dev'
+    fi
+}
+
+# The command prefix that installs packages, or a failure.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+may_install() {
+    have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
+}
+
+install_packages() {
+    say "installing$*"
+    log=$(mktemp) || return 1
+    apt_install() {
+        # shellcheck disable=SC2068  # package names, split on purpose
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+            install --no-install-recommends $@ >"$log" 2>&1
+    }
+    # The package lists may be absent or old: read them anew only where installing fails.
+    if ! apt_install "$@"; then
+        as_root apt-get -q -o DPkg::Lock::Timeout=300 update >"$log" 2>&1
+        apt_install "$@" || {
+            tail -n 5 "$log" >&2
+            rm -f "$log"
+            say "apt-get could not install$*"
+            return 1
+        }
+    fi
+    rm -f "$log"
+}
+
+mode=$1
+debian=''
+[ "$(release ID)" = debian ] && debian=$(release VERSION_ID)
+
+look
+if [ "$mode" = install ]; then
+    wanted="$build_missing$test_missing$comgr_missing"
+    if [ -n "$wanted" ]; then
+        if may_install; then
+            # Without comgr there is still the host: its absence must not take the others along.
+            [ -z "$build_missing$test_missing" ] || install_packages "$build_missing$test_missing"
+            [ -z "$comgr_missing" ] || install_packages "$comgr_missing"
+            look
+        fi
+    fi
+    if [ "$comgr" = none ] && [ "$debian" = 12 ] && generator/setup/comgr_root.sh; then
+        look
+    fi
+fi
+
+missing="$build_missing$test_missing$comgr_missing"
+[ -z "$missing" ] || say "missing packages:$missing (as root: apt-get install$missing)"
+if [ -n "$test_missing" ] && [ -z "$build_missing" ]; then
+    say "without libcmocka-dev the tests cannot be built"
+fi
+if [ "$comgr" = none ] && [ "$mode" = install ]; then
+    say "without comgr nothing is compiled for gfx942; the host target works"
+fi
+[ -z "$build_missing" ]
