@@ -1,0 +1,217 @@
+#include "generator/pipeline/manifest_write.h"
+
+#include <string.h>
+
+const char kernel_symbol[] = "monogen_decode";
+
+// A table under construction.
+struct table {
+    struct arena *arena;
+    struct value *value;
+};
+
+static struct table table_new(struct arena *arena) {
+    return (struct table){arena, value_table(arena)};
+}
+
+static void set_string(struct table table, const char *name, const char *string) {
+    value_table_set(table.arena, table.value, name, value_string(table.arena, string));
+}
+
+static void set_integer(struct table table, const char *name, int64_t integer) {
+    value_table_set(table.arena, table.value, name, value_integer(table.arena, integer));
+}
+
+static void set_number(struct table table, const char *name, double number) {
+    value_table_set(table.arena, table.value, name, value_number(table.arena, number));
+}
+
+static void set_integers(struct table table, const char *name, const int *integers, int count) {
+    struct value *list = value_list(table.arena);
+    for (int i = 0; i < count; i++)
+        value_list_add(table.arena, list, value_integer(table.arena, integers[i]));
+    value_table_set(table.arena, table.value, name, list);
+}
+
+static void set_numbers(struct table table, const char *name, const double *numbers, int count) {
+    struct value *list = value_list(table.arena);
+    for (int i = 0; i < count; i++)
+        value_list_add(table.arena, list, value_number(table.arena, numbers[i]));
+    value_table_set(table.arena, table.value, name, list);
+}
+
+static struct table set_table(struct table table, const char *name) {
+    struct table inner = table_new(table.arena);
+    value_table_set(table.arena, table.value, name, inner.value);
+    return inner;
+}
+
+static struct value *set_list(struct table table, const char *name) {
+    struct value *list = value_list(table.arena);
+    value_table_set(table.arena, table.value, name, list);
+    return list;
+}
+
+static struct table add_table(struct table table, struct value *list) {
+    struct table item = table_new(table.arena);
+    value_list_add(table.arena, list, item.value);
+    return item;
+}
+
+static void write_model(struct table manifest, const struct plan_plan *plan) {
+    struct table model = set_table(manifest, "model");
+    set_string(model, "name", plan->model);
+    set_integer(model, "vocab", plan->shape.vocab);
+    set_integer(model, "context", plan->shape.context);
+    set_integer(model, "layers", plan->shape.layers);
+    set_integers(model, "bos", plan->shape.bos, plan->shape.bos_count);
+    set_integers(model, "eos", plan->shape.eos, plan->shape.eos_count);
+}
+
+static void write_target(struct table manifest, const struct plan_machine *machine) {
+    struct table target = set_table(manifest, "target");
+    set_string(target, "name", machine->name);
+    set_string(target, "backend", machine->backend);
+    set_string(target, "isa", machine->isa);
+    set_integer(target, "cus", machine->cus);
+    set_integer(target, "xcds", machine->xcds_count);
+}
+
+static void write_resources(struct table kernel, const struct kernel_resources *resources) {
+    struct table table = set_table(kernel, "resources");
+#define KERNEL_RESOURCE(name, meaning) set_integer(table, #name, resources->name);
+#include "generator/compile/resources.def"
+#undef KERNEL_RESOURCE
+}
+
+static void write_kernel(struct table manifest, const struct plan_plan *plan, const char *object,
+                         const struct compile_result *compiled) {
+    int64_t lds_bytes = 0;
+    for (int i = 0; i < plan->lds_count; i++)
+        lds_bytes += (int64_t)plan->lds[i].elements * plan->lds[i].element_bytes;
+    struct table kernel = set_table(manifest, "kernel");
+    set_string(kernel, "object", object);
+    set_string(kernel, "symbol", kernel_symbol);
+    set_string(kernel, "compiler", compiled->compiler_version);
+    set_integer(kernel, "workgroups", plan->machine.workgroups);
+    set_integer(kernel, "threads_per_workgroup", plan->machine.workgroup_threads);
+    set_integer(kernel, "lds_bytes", lds_bytes);
+    set_integer(kernel, "epochs_per_step", plan->epochs_per_step);
+    struct value *arguments = set_list(kernel, "arguments");
+    for (int i = 0; i < plan->arguments_count; i++) {
+        struct table argument = add_table(kernel, arguments);
+        set_string(argument, "name", plan->arguments[i].name);
+        set_integer(argument, "bytes", plan->arguments[i].bytes);
+    }
+    write_resources(kernel, &compiled->resources);
+}
+
+static void write_memory(struct table manifest, const struct plan_plan *plan) {
+    struct table memory = set_table(manifest, "memory");
+    set_integer(memory, "weights_bytes", plan->weight_bytes);
+    set_integer(memory, "vectors_bytes", plan->vector_bytes);
+    set_integer(memory, "kv_bytes", plan->kv.bytes);
+    set_integer(memory, "mailbox_pairs", plan->mailbox_pairs);
+    struct table rope = set_table(manifest, "rope");
+    set_integer(rope, "rows", plan->shape.context);
+    set_numbers(rope, "inverse_frequencies", plan->rope.inverse_frequencies,
+                plan->rope.inverse_frequencies_count);
+    set_number(rope, "amplitude", plan->rope.amplitude);
+}
+
+static void write_stage(struct table region, struct value *stages, const struct plan_plan *plan,
+                        const struct plan_stage *stage) {
+    const struct plan_body *body = plan_body_named(plan, stage->body);
+    struct table table = add_table(region, stages);
+    set_integer(table, "step", stage->step);
+    set_string(table, "name", stage->body);
+    set_integer(table, "layer", stage->layer);
+    set_integer(table, "tiles", plan_partition_named(plan, body->partition)->tiles);
+    set_integer(table, "tile_rows", body->tile_rows);
+    set_integer(table, "columns", body->columns);
+    set_integer(table, "unit_columns", body->unit_columns);
+    set_string(table, "partition", body->partition);
+    struct value *parts = set_list(table, "parts");
+    for (int i = 0; i < stage->parts_count; i++) {
+        const struct plan_part *part = &stage->parts[i];
+        struct table entry = add_table(table, parts);
+        set_string(entry, "tensor", part->tensor);
+        set_integer(entry, "rows", part->rows);
+        set_integer(entry, "first", part->first);
+        set_integer(entry, "stride", part->stride);
+        set_integer(entry, "pair_span", part->pair_span);
+    }
+}
+
+static void write_weights(struct table manifest, const struct plan_plan *plan) {
+    struct value *partitions = set_list(manifest, "partitions");
+    for (int i = 0; i < plan->partitions_count; i++) {
+        struct table partition = add_table(manifest, partitions);
+        set_string(partition, "name", plan->partitions[i].name);
+        set_integers(partition, "first_tile", plan->partitions[i].first_tile,
+                     plan->partitions[i].first_tile_count);
+    }
+    struct table weights = set_table(manifest, "weights");
+    set_string(weights, "dtype", plan->shape.weight_dtype);
+    struct value *regions = set_list(weights, "regions");
+    for (int i = 0; i < plan->regions_count; i++) {
+        const struct plan_region *region = &plan->regions[i];
+        struct table table = add_table(weights, regions);
+        set_string(table, "name", region->name);
+        set_integer(table, "offset", region->offset);
+        set_integer(table, "bytes", region->bytes);
+        set_string(table, "layout", region->layout);
+        if (region->tensor) {
+            set_string(table, "tensor", region->tensor);
+            set_integer(table, "rows", region->rows);
+            set_integer(table, "columns", region->columns);
+            continue;
+        }
+        struct value *stages = set_list(table, "stages");
+        for (int s = 0; s < plan->stages_count; s++)
+            if (plan->stages[s].region && strcmp(plan->stages[s].region, region->name) == 0)
+                write_stage(table, stages, plan, &plan->stages[s]);
+    }
+    struct value *vectors = set_list(manifest, "vectors");
+    for (int i = 0; i < plan->vectors_count; i++) {
+        struct table vector = add_table(manifest, vectors);
+        set_string(vector, "tensor", plan->vectors[i].tensor);
+        set_integer(vector, "offset", plan->vectors[i].offset);
+        set_integer(vector, "elements", plan->vectors[i].elements);
+        set_number(vector, "add", plan->vectors[i].add);
+    }
+}
+
+static void write_names(struct table manifest, const struct plan_plan *plan) {
+    struct value *steps = set_list(manifest, "steps");
+    for (int i = 0; i < plan->stages_count; i++) {
+        struct table step = add_table(manifest, steps);
+        set_integer(step, "step", plan->stages[i].step);
+        set_string(step, "name", plan->stages[i].body);
+        set_integer(step, "layer", plan->stages[i].layer);
+    }
+    struct value *mailboxes = set_list(manifest, "mailboxes");
+    for (int i = 0; i < plan->mailboxes_count; i++) {
+        struct table mailbox = add_table(manifest, mailboxes);
+        set_string(mailbox, "name", plan->mailboxes[i].name);
+        set_integer(mailbox, "first_pair", plan->mailboxes[i].first_pair);
+        set_integer(mailbox, "pairs", plan->mailboxes[i].pairs);
+    }
+}
+
+void manifest_write(const struct plan_plan *plan, const char *plan_digest, const char *object,
+                    const struct compile_result *compiled, struct text *out) {
+    struct arena arena = {0};
+    struct table manifest = table_new(&arena);
+    set_integer(manifest, "format", 1);
+    set_string(manifest, "generator", plan->generator);
+    set_string(manifest, "plan", plan_digest);
+    write_model(manifest, plan);
+    write_target(manifest, &plan->machine);
+    write_kernel(manifest, plan, object, compiled);
+    write_memory(manifest, plan);
+    write_weights(manifest, plan);
+    write_names(manifest, plan);
+    value_print_json(out, manifest.value);
+    arena_close(&arena);
+}

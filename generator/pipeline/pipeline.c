@@ -1,0 +1,178 @@
+#include "generator/pipeline/pipeline.h"
+
+#include "generator/base/file.h"
+#include "generator/pipeline/manifest_write.h"
+#include "generator/plan/check.h"
+#include "generator/plan/planner.h"
+
+#include <string.h>
+#include <time.h>
+
+enum { MAX_SOURCE_BYTES = 256 << 20 };
+
+// The parts of one run of the pipeline, so that each stage is a function of one argument.
+struct run {
+    const struct generation_request *request;
+    const struct installation *installation;
+    struct generation *generation;
+    struct script *script;
+    struct diagnostics *diagnostics;
+};
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void progress(const struct run *run, const char *stage) {
+    if (run->request->progress)
+        run->request->progress(run->request->progress_context, stage);
+}
+
+static bool read_plan(struct run *run) {
+    struct generation *generation = run->generation;
+    const char *file = run->request->plan_file;
+    size_t length = 0;
+    const char *text =
+        file_read(&generation->arena, file, MAX_SOURCE_BYTES, &length, run->diagnostics);
+    return text && plan_read(run->script, file, text, &generation->arena, &generation->plan,
+                             run->diagnostics);
+}
+
+static bool make_plan(struct run *run) {
+    const struct generation_request *request = run->request;
+    struct generation *generation = run->generation;
+    struct arena *arena = &generation->arena;
+    const char *specs = run->installation->specs;
+    struct override_list overrides = request->overrides;
+    struct tuning tuning = {0};
+    progress(run, "model");
+    if (!tuning_take(&tuning, &overrides, arena, run->diagnostics) ||
+        !target_load(run->script, specs, request->target, &overrides, arena, &generation->target,
+                     run->diagnostics) ||
+        !model_load(run->script, specs, request->spec, &overrides, arena, &generation->model,
+                    run->diagnostics) ||
+        !tuning_report_unknown(&overrides, run->diagnostics))
+        return false;
+    generation->has_model = true;
+    model_print(&generation->model, &generation->model_text);
+    progress(run, "plan");
+    const struct plan_request plan_request = {&generation->model, &generation->target, &tuning,
+                                              request->command};
+    return plan_make(&plan_request, arena, &generation->plan, run->diagnostics);
+}
+
+static bool check_plan(struct run *run) {
+    struct generation *generation = run->generation;
+    progress(run, "check");
+    struct plan_proof proof = {0};
+    if (!plan_check(&generation->plan, run->request->plan_file, &proof, run->diagnostics))
+        return false;
+    generation->rules_checked = proof.rules;
+    generation->handoffs_checked = proof.handoffs;
+    plan_print(&generation->plan, &generation->plan_text);
+    digest_strings((const char *const[]){generation->plan_text.bytes}, 1, generation->plan_digest);
+    return true;
+}
+
+static bool emit_source(struct run *run) {
+    struct generation *generation = run->generation;
+    const char *edited = run->request->source_file;
+    progress(run, "emit");
+    if (edited) {
+        size_t length = 0;
+        const char *text =
+            file_read(&generation->arena, edited, MAX_SOURCE_BYTES, &length, run->diagnostics);
+        if (text)
+            text_append_bytes(&generation->source, text, length);
+        return text != NULL;
+    }
+    if (!render(run->script, run->installation->templates, "kernel.hip",
+                plan_to_value(&generation->arena, &generation->plan), &generation->arena,
+                &generation->source, &generation->map, run->diagnostics))
+        return false;
+    line_map_print(&generation->map, &generation->map_text);
+    return true;
+}
+
+static bool compile(struct run *run) {
+    struct generation *generation = run->generation;
+    const struct plan_machine *machine = &generation->plan.machine;
+    progress(run, "compile");
+    generation->object_name = strcmp(machine->backend, "host") == 0 ? "5-kernel.so" : "5-kernel.co";
+    const struct compile_request request = {
+        .compiler = machine->compiler,
+        .isa = machine->isa,
+        .source_name = "3-kernel.hip",
+        .source = generation->source.bytes,
+        .kernel = kernel_symbol,
+        .options = machine->compiler_options,
+        .registers_per_lane = machine->registers_per_lane,
+        .register_granule = machine->register_granule,
+        .waves_per_simd_max = machine->waves_per_simd_max,
+    };
+    if (!compile_source(&request, run->request->cache_folder, run->request->worker,
+                        generation->map.count ? &generation->map : NULL, &generation->compiled,
+                        run->diagnostics))
+        return false;
+    manifest_write(&generation->plan, generation->plan_digest, generation->object_name,
+                   &generation->compiled, &generation->manifest);
+    return true;
+}
+
+bool generation_run(const struct generation_request *request,
+                    const struct installation *installation, struct generation *generation,
+                    struct diagnostics *diagnostics) {
+    const double start = seconds_now();
+    *generation = (struct generation){0};
+    struct run run = {request, installation, generation,
+                      script_open(script_default_limits(), diagnostics), diagnostics};
+    if (!run.script)
+        return false;
+    bool good = (request->plan_file ? read_plan(&run) : make_plan(&run)) && check_plan(&run) &&
+                emit_source(&run);
+    script_close(run.script);
+    generation->source_seconds = seconds_now() - start;
+    return good && (!request->compile || compile(&run));
+}
+
+bool generation_write(const struct generation *generation, const char *folder,
+                      struct diagnostics *diagnostics) {
+    const struct {
+        const char *name;
+        const struct text *text;
+        bool wanted;
+    } artefacts[] = {
+        {"1-model.lua", &generation->model_text, generation->has_model},
+        {"2-plan.lua", &generation->plan_text, true},
+        {"3-kernel.hip", &generation->source, true},
+        {"3-kernel.map", &generation->map_text, true},
+        {"4-compile.log", &generation->compiled.log, true},
+        {generation->object_name, &generation->compiled.object, generation->object_name != NULL},
+        {"6-kernel.isa", &generation->compiled.listing, true},
+        {"7-manifest.json", &generation->manifest, generation->manifest.length > 0},
+    };
+    if (!folder_make(folder, diagnostics))
+        return false;
+    struct arena arena = {0};
+    bool good = true;
+    for (size_t i = 0; i < sizeof artefacts / sizeof artefacts[0] && good; i++)
+        if (artefacts[i].wanted)
+            good = file_write(arena_format(&arena, "%s/%s", folder, artefacts[i].name),
+                              artefacts[i].text->bytes ? artefacts[i].text->bytes : "",
+                              artefacts[i].text->length, diagnostics);
+    arena_close(&arena);
+    return good;
+}
+
+void generation_close(struct generation *generation) {
+    text_close(&generation->model_text);
+    text_close(&generation->plan_text);
+    text_close(&generation->source);
+    text_close(&generation->map_text);
+    text_close(&generation->manifest);
+    compile_result_close(&generation->compiled);
+    arena_close(&generation->arena);
+    *generation = (struct generation){0};
+}
