@@ -1,0 +1,67 @@
+// A backend runs an emitted kernel on one kind of device, behind one table of functions. Only a
+// backend knows its driver. backends[] in backend.c is the list of them.
+#ifndef RUNTIME_BACKEND_BACKEND_H
+#define RUNTIME_BACKEND_BACKEND_H
+
+#include "runtime/error.h"
+#include "runtime/manifest.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct device; // an opened device with a loaded kernel; each backend defines its own
+
+enum memory_kind {
+    MEMORY_DEVICE,       // where the kernel reads fastest; the host may not touch it
+    MEMORY_HOST_VISIBLE, // pinned: both sides read and write it while the kernel runs
+};
+
+struct device_memory {
+    uint64_t device_address; // what the kernel's argument holds
+    void *host;              // MEMORY_HOST_VISIBLE, and everything on the host backend; else NULL
+    size_t bytes;
+    enum memory_kind kind;
+};
+
+enum launch_state { LAUNCH_RUNNING, LAUNCH_DONE, LAUNCH_FAILED };
+
+struct backend {
+    const char *name; // what --device says and the manifest's target.backend
+
+    // One line of what is there ("gfx942, 304 CUs, 192 GiB"), or of what is missing and what to do.
+    // Returns whether the device could be used. line: [bytes] text.
+    bool (*probe)(char *line, size_t bytes);
+
+    // Opens the device, checks it against the manifest (ISA, CUs, all workgroups resident at once)
+    // and loads the kernel object from kernel_folder. NULL after filling *error.
+    struct device *(*open)(const struct manifest *manifest, const char *kernel_folder,
+                           struct monogen_error *error);
+    void (*close)(struct device *device); // NULL is fine; frees the kernel, not the memories
+
+    bool (*allocate)(struct device *device, size_t bytes, enum memory_kind kind,
+                     struct device_memory *memory, struct monogen_error *error); // zeroed
+    void (*release)(struct device *device, struct device_memory *memory);
+
+    bool (*upload)(struct device *device, const struct device_memory *to, size_t offset,
+                   const void *from, size_t bytes, struct monogen_error *error);
+    bool (*download)(struct device *device, void *to, const struct device_memory *from,
+                     size_t offset, size_t bytes, struct monogen_error *error);
+    bool (*zero)(struct device *device, const struct device_memory *memory,
+                 struct monogen_error *error);
+
+    // Starts the kernel: manifest->kernel.workgroups workgroups, all resident, with the argument
+    // block ([bytes], the layout of the manifest's argument list). Returns at once.
+    bool (*launch)(struct device *device, const void *argument_block, size_t bytes,
+                   struct monogen_error *error);
+    // Whether the launch has ended. After LAUNCH_FAILED *error says why.
+    enum launch_state (*poll)(struct device *device, struct monogen_error *error);
+};
+
+extern const struct backend backend_host; // shared object, one thread a CU
+extern const struct backend backend_hip;  // gfx942 code object through libamdhip64
+
+// NULL where there is none of that name.
+const struct backend *backend_by_name(const char *name);
+extern const struct backend *const backends[]; // NULL-terminated
+
+#endif

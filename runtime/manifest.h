@@ -1,0 +1,162 @@
+// The manifest: all that the runtime knows of a kernel, read from the 7-manifest.json that
+// generation wrote beside it. docs/manifest.md defines the file; this is its form in memory.
+#ifndef RUNTIME_MANIFEST_H
+#define RUNTIME_MANIFEST_H
+
+#include "runtime/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MANIFEST_FILE_NAME "7-manifest.json"
+
+enum { MANIFEST_FORMAT = 1, MANIFEST_MAX_CUS = 4096, MANIFEST_MAX_XCDS = 32 };
+
+// Of weights in a checkpoint and as the kernel reads them: "bf16", "f16" and "f32".
+enum weight_dtype { WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32 };
+
+struct manifest_model {
+    const char *name;
+    uint32_t vocab, context, layers;
+    const uint32_t *bos, *eos; // token ids, [bos_count] and [eos_count]
+    size_t bos_count, eos_count;
+};
+
+struct manifest_target {
+    const char *name;    // "mi300x"
+    const char *backend; // "host" or "hip": the name of a struct backend
+    const char *isa;     // "gfx942"; "native" on the host
+    uint32_t cus;        // used by the plan
+    uint32_t xcds;
+};
+
+struct manifest_argument {
+    const char *name; // of runtime/kernel_arguments.def
+    size_t bytes;     // 4 or 8, also its alignment
+    size_t offset;    // in the argument block; follows from the order
+};
+
+struct manifest_kernel {
+    const char *object; // file name within the kernel folder
+    const char *symbol;
+    uint32_t workgroups, threads_per_workgroup;
+    size_t lds_bytes;
+    uint32_t epochs_per_step; // by which the epoch grows with each token position
+    const struct manifest_argument *arguments;
+    size_t argument_count;
+    size_t argument_block_bytes; // a multiple of 8
+};
+
+struct manifest_memory {
+    size_t weights_bytes, vectors_bytes, kv_bytes;
+    size_t mailbox_pairs; // 8 bytes each
+};
+
+// Table [rows][pair_count][2] f32 of cosine and sine, both times amplitude, see rope_table.h.
+// pair_count 0: the model has no rotary embedding and the kernel gets a null address.
+struct manifest_rope {
+    uint32_t rows;
+    const double *inverse_frequencies; // [pair_count] radians a position
+    size_t pair_count;                 // half of the rotated part of a head
+    double amplitude;
+};
+
+// CU c owns the tiles first_tile[c] .. first_tile[c + 1] - 1 of a stage.
+struct manifest_partition {
+    const char *name;
+    const uint64_t *first_tile; // [target.cus + 1], ascending from 0
+};
+
+// Row j of a part lands in packed row first + j * stride; it comes from row
+// manifest_source_row(part, j) of the tensor ([rows][columns of the stage]).
+struct manifest_part {
+    const char *tensor;
+    uint64_t rows, first, stride;
+    uint64_t pair_span; // 0, or an even divisor of rows: the halves of each span interleave
+};
+
+// The weights of one step: tiles * tile_rows packed rows.
+struct manifest_stage {
+    int step; // of the schedule
+    const char *name;
+    int layer; // -1: belongs to none
+    uint64_t tiles, tile_rows, columns, unit_columns;
+    const struct manifest_partition *partition;
+    const struct manifest_part *parts;
+    size_t part_count;
+};
+
+enum region_layout {
+    REGION_TILES, // stages, packed in the order in which each CU streams them
+    REGION_ROWS,  // one tensor as it is, [rows][columns]
+};
+
+struct manifest_region {
+    const char *name;
+    size_t offset, bytes; // in the weights
+    enum region_layout layout;
+    const struct manifest_stage *stages; // REGION_TILES
+    size_t stage_count;
+    const char *tensor; // REGION_ROWS
+    uint64_t rows, columns;
+};
+
+// A tensor of one dimension, kept as f32 with `add` added to each element.
+struct manifest_vector {
+    const char *tensor;
+    size_t offset; // in the vectors, a multiple of 16
+    size_t elements;
+    double add;
+};
+
+struct manifest_step {
+    int step;
+    const char *name;
+    int layer; // -1: belongs to none
+};
+
+struct manifest_mailbox {
+    const char *name;
+    size_t first_pair, pairs; // in the mailbox arena
+};
+
+struct manifest {
+    const char *generator, *plan; // who wrote it; digest of the plan
+    struct manifest_model model;
+    struct manifest_target target;
+    struct manifest_kernel kernel;
+    struct manifest_memory memory;
+    struct manifest_rope rope;
+    enum weight_dtype weight_dtype;
+    const struct manifest_region *regions;
+    size_t region_count;
+    const struct manifest_partition *partitions;
+    size_t partition_count;
+    const struct manifest_vector *vectors;
+    size_t vector_count;
+    const struct manifest_step *steps;
+    size_t step_count;
+    const struct manifest_mailbox *mailboxes;
+    size_t mailbox_count;
+};
+
+// Reads and checks kernel_folder/7-manifest.json. Ensures all that docs/manifest.md demands: sizes
+// do not overflow, regions and vectors lie within their memories and do not overlap, the bytes of
+// each region are what its stages need, every argument is one of runtime/kernel_arguments.def.
+// NULL after filling *error. The manifest owns all it points to.
+struct manifest *manifest_open(const char *kernel_folder, struct monogen_error *error);
+void manifest_close(struct manifest *manifest); // NULL is fine
+
+size_t weight_dtype_bytes(enum weight_dtype dtype);     // 2 or 4
+const char *weight_dtype_name(enum weight_dtype dtype); // "bf16"
+
+bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token); // one of model.eos
+
+// Columns of a packed row: columns rounded up to whole units.
+uint64_t manifest_padded_columns(const struct manifest_stage *stage);
+
+// Row of the part's tensor that is its row j. Requires: j < part->rows.
+uint64_t manifest_source_row(const struct manifest_part *part, uint64_t j);
+
+#endif

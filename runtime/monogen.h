@@ -1,0 +1,79 @@
+// monogen's runtime: opens a generated kernel with a model's weights and generates tokens.
+//
+//     struct monogen_error error;
+//     struct monogen *model = monogen_open(&(struct monogen_options){
+//         .kernel_folder = "out/austen-3m-host",
+//         .weights_folder = "specs/checkpoints/austen-3m", .device = "host"}, &error);
+//     if (!model) { fprintf(stderr, "%s\n", error.message); return (int)error.status; }
+//     monogen_generate(model, &(struct monogen_request){.text = "Emma was", .max_tokens = 40},
+//                      print_token, NULL, NULL, &error);
+//     monogen_close(model);
+//
+// One model is used by one thread at a time; several models may be open.
+#ifndef RUNTIME_MONOGEN_H
+#define RUNTIME_MONOGEN_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct monogen; // an open model
+
+struct monogen_options {
+    const char *kernel_folder;  // a folder that `monogen generate` wrote (holds 7-manifest.json)
+    const char *weights_folder; // a Hugging Face checkpoint folder; NULL: random weights
+    uint64_t random_seed;       // of random weights
+    const char *device;         // "host" or "hip"; NULL: what the manifest was generated for
+    double
+        handoff_timeout_seconds; // bound of every wait inside the kernel; 0: the device's default
+};
+
+struct monogen_request {
+    const char *text;       // UTF-8 prompt; needs a tokenizer.json in weights_folder
+    const uint32_t *tokens; // or token ids, used as they are; [token_count]
+    size_t token_count;
+    uint32_t max_tokens; // generate at most this many
+    bool keep_context;   // continue after what was generated before, KV kept
+};
+
+// Called for each token as it arrives. `text`: what the tokenizer can now print ([text_bytes],
+// UTF-8, whole characters, possibly none; special tokens skipped; NULL where there is no
+// tokenizer). Return false to stop: the kernel is told and monogen_generate returns true soon
+// after.
+typedef bool monogen_token_callback(void *context, uint32_t token, const char *text,
+                                    size_t text_bytes);
+
+enum monogen_end { MONOGEN_END_MAX_TOKENS, MONOGEN_END_STOP_TOKEN, MONOGEN_END_CALLBACK };
+
+struct monogen_result {
+    uint32_t prompt_tokens, generated_tokens;
+    double first_token_seconds; // from the launch to the first token on the host
+    double total_seconds;       // from the launch to the last one
+    enum monogen_end end;
+};
+
+// Loads kernel, weights and tokenizer, and allocates what the kernel needs. NULL after filling
+// *error.
+struct monogen *monogen_open(const struct monogen_options *options, struct monogen_error *error);
+
+// Generates. `result` may be NULL. Returns false after filling *error: a prompt that does not fit
+// the context, a token id out of range, or a fault that the kernel reported (which CU waited for
+// what). After a fault the model is closed for good except for monogen_close.
+bool monogen_generate(struct monogen *model, const struct monogen_request *request,
+                      monogen_token_callback *callback, void *context,
+                      struct monogen_result *result, struct monogen_error *error);
+
+// Teacher forcing: runs `tokens` ([count] ids) from an empty context and stores the logits that
+// follow each of them into logits [count][vocab] f32. For verification, not for speed.
+bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count, float *logits,
+                    struct monogen_error *error);
+
+uint32_t monogen_vocab(const struct monogen *model);
+uint32_t monogen_context(const struct monogen *model);
+bool monogen_has_tokenizer(const struct monogen *model);
+
+void monogen_close(struct monogen *model); // NULL is fine
+
+#endif

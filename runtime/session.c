@@ -1,0 +1,89 @@
+#include "runtime/session.h"
+
+#include "runtime/kernel_control.h"
+#include "runtime/rope_table.h"
+
+#include <string.h>
+
+bool session_allocate(struct session *session, enum kernel_argument argument, size_t bytes,
+                      enum memory_kind kind, struct monogen_error *error) {
+    struct device_memory *memory = &session->memories[argument];
+    if (memory->bytes >= bytes)
+        return true;
+    if (memory->bytes)
+        session->backend->release(session->device, memory);
+    bool allocated = session->backend->allocate(session->device, bytes, kind, memory, error);
+    if (!allocated)
+        *memory = (struct device_memory){0};
+    return allocated;
+}
+
+static bool allocate_all(struct session *session, struct monogen_error *error) {
+    const struct manifest *manifest = session->manifest;
+    const struct manifest_memory *memory = &manifest->memory;
+    size_t positions = manifest->model.context;
+    const struct {
+        enum kernel_argument argument;
+        size_t bytes;
+        enum memory_kind kind;
+    } needs[] = {
+        {ARGUMENT_weights, memory->weights_bytes, MEMORY_DEVICE},
+        {ARGUMENT_vectors, memory->vectors_bytes, MEMORY_DEVICE},
+        {ARGUMENT_kv, memory->kv_bytes, MEMORY_DEVICE},
+        {ARGUMENT_mailboxes, memory->mailbox_pairs * sizeof(uint64_t), MEMORY_DEVICE},
+        {ARGUMENT_rope, rope_table_bytes(&manifest->rope), MEMORY_DEVICE},
+        {ARGUMENT_prompt, positions * sizeof(uint32_t), MEMORY_DEVICE},
+        {ARGUMENT_token_ring, positions * sizeof(uint64_t), MEMORY_HOST_VISIBLE},
+        {ARGUMENT_stop, sizeof(uint32_t), MEMORY_HOST_VISIBLE},
+        {ARGUMENT_control, sizeof(struct kernel_control), MEMORY_DEVICE},
+    };
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
+        if (!session_allocate(session, needs[i].argument, needs[i].bytes, needs[i].kind, error))
+            return false;
+    return true;
+}
+
+// The threads of the host share its processors, so that a wait there may be long without a fault.
+static double default_timeout_seconds(const struct backend *backend) {
+    return backend == &backend_host ? 20 : 2;
+}
+
+bool session_open(struct session *session, struct manifest *manifest, const char *kernel_folder,
+                  const struct weight_source *source, double timeout_seconds,
+                  struct monogen_error *error) {
+    *session = (struct session){.manifest = manifest};
+    // Memory is zeroed at first: an epoch of 0 must not look like one of the first launch.
+    session->epoch_base = manifest->kernel.epochs_per_step;
+    session->backend = backend_by_name(manifest->target.backend);
+    if (!session->backend) {
+        monogen_fail(error, MONOGEN_BAD_INPUT, "%s: there is no device \"%s\"", kernel_folder,
+                     manifest->target.backend);
+        goto failed;
+    }
+    session->timeout_seconds =
+        timeout_seconds > 0 ? timeout_seconds : default_timeout_seconds(session->backend);
+    session->device = session->backend->open(manifest, kernel_folder, error);
+    if (!session->device || !allocate_all(session, error))
+        goto failed;
+    if (!weights_load(manifest, source, session->backend, session->device,
+                      &session->memories[ARGUMENT_weights], &session->memories[ARGUMENT_vectors],
+                      error) ||
+        !rope_table_load(&manifest->rope, session->backend, session->device,
+                         &session->memories[ARGUMENT_rope], error))
+        goto failed;
+    return true;
+failed:
+    session_close(session);
+    return false;
+}
+
+void session_close(struct session *session) {
+    if (session->device) {
+        for (int i = 0; i < ARGUMENT_COUNT; i++)
+            if (session->memories[i].bytes)
+                session->backend->release(session->device, &session->memories[i]);
+        session->backend->close(session->device);
+    }
+    manifest_close(session->manifest);
+    *session = (struct session){0};
+}
