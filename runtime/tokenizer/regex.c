@@ -1,0 +1,141 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "runtime/tokenizer/regex.h"
+
+#include "runtime/tokenizer/utf8.h"
+
+#include <pcre2.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define MAX_PATTERN_BYTES 16384
+#define MAX_STEPS_PER_MATCH 10000000 // PCRE2's own default, of the order of a second
+#define MAX_HEAP_KIB 65536
+#define JIT_STACK_BYTES (1 << 20)
+
+struct regex {
+    pcre2_code *code;
+};
+
+struct regex_work {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+    double deadline_seconds;
+};
+
+static double now_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static pcre2_code *compile(const char *pattern, size_t length, struct monogen_error *error) {
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    if (!context) {
+        tokenizer_out_of_memory(error);
+        return NULL;
+    }
+    pcre2_set_max_pattern_length(context, MAX_PATTERN_BYTES);
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    int problem;
+    PCRE2_SIZE place;
+    // Anchored: regex_find goes from character to character itself, so that the limit of one match
+    // is not multiplied by the length of the text. In Ruby's syntax ^ and $ are those of lines.
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, length,
+                                     PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED | PCRE2_MULTILINE |
+                                         PCRE2_NEVER_BACKSLASH_C,
+                                     &problem, &place, context);
+    pcre2_compile_context_free(context);
+    if (!code) {
+        PCRE2_UCHAR message[200];
+        pcre2_get_error_message(problem, message, sizeof message);
+        monogen_fail(error, MONOGEN_BAD_INPUT, "regular expression: %s at byte %zu of '%.400s'",
+                     (const char *)message, (size_t)place, pattern);
+        return NULL;
+    }
+    // Without JIT (another architecture, hardened system) the interpreter does the same, slower.
+    (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+    return code;
+}
+
+struct regex *regex_compile(const char *pattern, struct monogen_error *error) {
+    struct byte_buffer translated = {0};
+    struct regex *regex = calloc(1, sizeof *regex);
+    if (!regex)
+        tokenizer_out_of_memory(error);
+    else if (regex_translate(pattern, &translated, error) &&
+             byte_buffer_append(&translated, "", 1, error))
+        regex->code = compile(translated.bytes, translated.length - 1, error);
+    byte_buffer_free(&translated);
+    if (regex && !regex->code) {
+        free(regex);
+        return NULL;
+    }
+    return regex;
+}
+
+void regex_free(struct regex *regex) {
+    if (!regex)
+        return;
+    pcre2_code_free(regex->code);
+    free(regex);
+}
+
+struct regex_work *regex_work_open(size_t text_bytes, struct monogen_error *error) {
+    struct regex_work *work = calloc(1, sizeof *work);
+    if (work) {
+        work->deadline_seconds = now_seconds() + 10 + 1e-6 * (double)text_bytes;
+        work->data = pcre2_match_data_create(1, NULL);
+        work->context = pcre2_match_context_create(NULL);
+        work->stack = pcre2_jit_stack_create(JIT_STACK_BYTES / 16, JIT_STACK_BYTES, NULL);
+    }
+    if (!work || !work->data || !work->context || !work->stack) {
+        regex_work_close(work);
+        tokenizer_out_of_memory(error);
+        return NULL;
+    }
+    pcre2_set_match_limit(work->context, MAX_STEPS_PER_MATCH);
+    pcre2_set_heap_limit(work->context, MAX_HEAP_KIB);
+    pcre2_jit_stack_assign(work->context, NULL, work->stack);
+    return work;
+}
+
+void regex_work_close(struct regex_work *work) {
+    if (!work)
+        return;
+    pcre2_match_data_free(work->data);
+    pcre2_match_context_free(work->context);
+    pcre2_jit_stack_free(work->stack);
+    free(work);
+}
+
+enum regex_result regex_find(const struct regex *regex, struct regex_work *work, const char *text,
+                             size_t length, size_t from, size_t *start, size_t *end,
+                             struct monogen_error *error) {
+    for (size_t at = from;;) {
+        int rc = pcre2_match(regex->code, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK,
+                             work->data, work->context);
+        if (rc >= 0) {
+            const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(work->data);
+            *start = ends[0];
+            *end = ends[1];
+            return REGEX_MATCH;
+        }
+        if (rc != PCRE2_ERROR_NOMATCH) {
+            PCRE2_UCHAR message[200];
+            pcre2_get_error_message(rc, message, sizeof message);
+            monogen_fail(error, MONOGEN_BAD_INPUT,
+                         "the tokenizer's regular expression fails on this text: %s",
+                         (const char *)message);
+            return REGEX_FAILED;
+        }
+        if (now_seconds() > work->deadline_seconds) {
+            monogen_fail(error, MONOGEN_BAD_INPUT,
+                         "the tokenizer's regular expression takes too long on this text");
+            return REGEX_FAILED;
+        }
+        if (at == length)
+            return REGEX_NO_MATCH;
+        at += utf8_first(text + at, length - at);
+    }
+}
