@@ -1,0 +1,104 @@
+// Device prelude: the CPU. The primitives that stage templates and engines are written in, where a
+// CU is a thread, a workgroup is one wave, and a wave is one lane.
+#include <sched.h>
+#include <time.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef u32 u32x8 __attribute__((vector_size(32)));
+typedef u16 u16x8 __attribute__((vector_size(16)));
+
+#define DEVICE static inline __attribute__((always_inline))
+#define LDS_VARIABLE(type, name) alignas(64) static thread_local type name
+#define CONSTANT_TABLE static const
+#define GLOBAL
+#define KERNEL_ENTRY(name, threads, decode)                                                        \
+    extern "C" void name(const void *argument_block, unsigned workgroup) {                         \
+        (void)workgroup;                                                                           \
+        current_arguments = (const Arguments *)argument_block;                                     \
+        try {                                                                                      \
+            decode();                                                                              \
+        } catch (const Left &) {                                                                   \
+        }                                                                                          \
+    }
+#define ARGUMENTS_ACCESS                                                                           \
+    static thread_local const Arguments *current_arguments;                                        \
+    DEVICE const Arguments *arguments() { return current_arguments; }
+#define UNROLL
+#define NO_UNROLL
+
+constexpr u32 WAVE_LANES = 1;
+
+// ---- who am I
+DEVICE u32 lane() { return 0; }
+DEVICE u32 wave() { return 0; }
+DEVICE u32 xcd_id() { return 0; } // one CPU, one XCD
+DEVICE u32 uniform(u32 x) { return x; }
+DEVICE u64 uniform(u64 x) { return x; }
+
+DEVICE u32 fresh(u32 x) { return x; }
+DEVICE u32 fresh_per_lane(u32 x) { return x; }
+DEVICE u64 fresh(u64 x) { return x; }
+
+// ---- time
+DEVICE u64 clock_ns() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+}
+// CUs may outnumber processors: a poll that fails lets another thread run.
+DEVICE void pause() { sched_yield(); }
+
+// Ends this CU's part.
+struct Left {};
+DEVICE void leave() { throw Left(); }
+
+// ---- within a workgroup: one lane needs no barrier
+DEVICE void workgroup_barrier() {}
+
+// ---- between workgroups
+DEVICE u64 load_pair(const u64 *pair) { return __atomic_load_n(pair, __ATOMIC_RELAXED); }
+DEVICE void store_pair(u64 *pair, u64 value) { __atomic_store_n(pair, value, __ATOMIC_RELAXED); }
+DEVICE u32 load_shared(const u32 *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+// Returns what was there before.
+DEVICE u32 add_shared(u32 *word, u32 amount) {
+    return __atomic_fetch_add(word, amount, __ATOMIC_RELAXED);
+}
+// Stores `value` where there is 0; says whether it did.
+DEVICE bool set_once(u32 *word, u32 value) {
+    u32 expected = 0;
+    return __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+// ---- with the caller, while the kernel runs
+DEVICE void store_host_pair(u64 *pair, u64 value) {
+    __atomic_store_n(pair, value, __ATOMIC_RELEASE);
+}
+DEVICE u32 load_host(const u32 *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+
+// ---- across the lanes of a wave, of which there is one
+DEVICE u32 bits(float x) { return __builtin_bit_cast(u32, x); }
+DEVICE float from_bits(u32 x) { return __builtin_bit_cast(float, x); }
+DEVICE bool all_lanes(bool condition) { return condition; }
+template <int MASK> DEVICE u32 lane_xor(u32 x) { return x; }
+template <int LANES> DEVICE float sum_over(float x) { return x; }
+
+// ---- memory and numbers
+DEVICE float bf16_to_float(u16 x) { return from_bits((u32)x << 16); }
+// To nearest, ties to even; NaN stays NaN.
+DEVICE u16 float_to_bf16(float x) {
+    const u32 raw = bits(x);
+    if (x != x)
+        return (u16)(raw >> 16 | 0x40);
+    return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
+}
+DEVICE float exponential(float x) { return std::exp(x); }
+DEVICE float reciprocal_sqrt(float x) { return 1.0f / std::sqrt(x); }

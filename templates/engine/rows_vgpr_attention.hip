@@ -1,0 +1,107 @@
+//@ -- Attention in registers: a row of K or V is read by KV_LANES lanes of 16 bytes, so a wave sees
+//@ -- WAVE_LANES / KV_LANES positions at once; positions are dealt to the streaming waves in turn.
+constexpr int KV_PER_LANE = 16 / (int)sizeof(KvElement);
+constexpr int KV_LANES = KV_ROW / KV_PER_LANE;
+constexpr int WAVE_POSITIONS = (int)WAVE_LANES / KV_LANES;
+
+DEVICE void store_kv(float *at, float x) { *at = x; }
+DEVICE void store_kv(u16 *at, float x) { *at = float_to_bf16(x); }
+
+// The part of wave `w` for one query head: [0] maximum, [1] sum, [2 ...] weighted values.
+DEVICE float *attended_part(int w, int query) {
+    return lds.attended + (w * QUERY_GROUP + query) * (KV_ROW + 2);
+}
+
+struct KvLane {
+    float x[KV_PER_LANE];
+};
+DEVICE KvLane load_kv(const u8 *rows, u32 position) {
+    const u32x4 raw = load_streamed((const u32x4 *)(rows + (u64)position * KV_ROW * sizeof(KvElement)) +
+                                    (int)lane() % KV_LANES);
+    KvLane row;
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        const u32 word = raw[i];
+        if constexpr (sizeof(KvElement) == 4) {
+            row.x[i] = from_bits(word);
+        } else {
+            row.x[i * 2] = bf16_low(word);
+            row.x[i * 2 + 1] = bf16_high(word);
+        }
+    }
+    return row;
+}
+
+// Adds up lanes that hold the same dimensions of different positions, MASK lanes apart and wider.
+template <int MASK> DEVICE float sum_positions(float x) {
+    if constexpr (MASK < (int)WAVE_LANES)
+        return sum_positions<MASK * 2>(x + from_bits(lane_xor<MASK>(bits(x))));
+    else
+        return x;
+}
+template <int MASK> DEVICE float highest_position(float x) {
+    if constexpr (MASK < (int)WAVE_LANES) {
+        const float other = from_bits(lane_xor<MASK>(bits(x)));
+        return highest_position<MASK * 2>(other > x ? other : x);
+    } else {
+        return x;
+    }
+}
+
+// softmax(query keys) values over positions 0 .. position, in one pass with a running maximum.
+// Requires: lds.query is scaled, row `position` is in the cache.
+DEVICE void attend(u32 position, const u8 *keys, const u8 *values) {
+    const int dim = (int)lane() % KV_LANES * KV_PER_LANE;
+    float query[QUERY_GROUP][KV_PER_LANE], value[QUERY_GROUP][KV_PER_LANE];
+    float highest[QUERY_GROUP], sum[QUERY_GROUP];
+    UNROLL
+    for (int g = 0; g < QUERY_GROUP; g++) {
+        highest[g] = -3e38f;
+        sum[g] = 0;
+        UNROLL
+        for (int i = 0; i < KV_PER_LANE; i++) {
+            query[g][i] = dim + i < HEAD_DIM ? lds.query[g * HEAD_DIM + dim + i] : 0;
+            value[g][i] = 0;
+        }
+    }
+    constexpr u32 STRIDE = STREAMING_WAVES * WAVE_POSITIONS;
+    NO_UNROLL
+    for (u32 base = wave() * WAVE_POSITIONS; base <= position; base += STRIDE) {
+        const u32 wanted = base + lane() / KV_LANES;
+        const u32 there = wanted <= position ? wanted : position;
+        const KvLane key = load_kv(keys, there), row = load_kv(values, there);
+        UNROLL
+        for (int g = 0; g < QUERY_GROUP; g++) {
+            float score = 0;
+            UNROLL
+            for (int i = 0; i < KV_PER_LANE; i++)
+                score += query[g][i] * key.x[i];
+            score = sum_over<KV_LANES>(score);
+            score = wanted <= position ? score : -__builtin_inff();
+            const float top = score > highest[g] ? score : highest[g];
+            const float shrink = exponential(highest[g] - top), weight = exponential(score - top);
+            highest[g] = top;
+            sum[g] = sum[g] * shrink + weight;
+            UNROLL
+            for (int i = 0; i < KV_PER_LANE; i++)
+                value[g][i] = value[g][i] * shrink + weight * row.x[i];
+        }
+    }
+    UNROLL
+    for (int g = 0; g < QUERY_GROUP; g++) {
+        const float top = highest_position<KV_LANES>(highest[g]);
+        const float shrink = exponential(highest[g] - top);
+        const float total = sum_positions<KV_LANES>(sum[g] * shrink);
+        float *part = attended_part((int)wave(), g);
+        UNROLL
+        for (int i = 0; i < KV_PER_LANE; i++) {
+            const float x = sum_positions<KV_LANES>(value[g][i] * shrink);
+            if ((int)lane() < KV_LANES)
+                part[2 + dim + i] = x;
+        }
+        if (lane() == 0) {
+            part[0] = top;
+            part[1] = total;
+        }
+    }
+}

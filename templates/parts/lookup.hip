@@ -1,0 +1,48 @@
+//@ -- Lookups over the plan and small formatting, shared by all templates. Emits nothing.
+//@ local function by_name(list)
+//@   local found = {}
+//@   for _, item in ipairs(list) do found[item.name] = item end
+//@   return found
+//@ end
+//@ bodies = by_name(plan.bodies)
+//@ mailboxes = by_name(plan.mailboxes)
+//@ partitions = by_name(plan.partitions)
+//@ regions = by_name(plan.regions)
+//@ stage_lines = {} -- of each op, the template line of its stage function
+//@
+//@ function pad(text, width)
+//@   text = tostring(text)
+//@   return text .. string.rep(" ", math.max(0, width - #text))
+//@ end
+//@ function left_pad(text, width)
+//@   text = tostring(text)
+//@   return string.rep(" ", math.max(0, width - #text)) .. text
+//@ end
+//@ function hex(number) return string.format("0x%x", number) end
+//@ function kib(bytes) return string.format("%.1f", bytes / KiB) end
+//@ function rounded(number) return string.format("%.1f", number) end
+//@
+//@ -- Stages in order, cut into those before, inside (by layer) and after the layers.
+//@ function stages_outside(after)
+//@   local list = {}
+//@   local seen_layer = false
+//@   for _, stage in ipairs(plan.stages) do
+//@     if stage.layer >= 0 then seen_layer = true
+//@     elseif seen_layer == after then list[#list + 1] = stage end
+//@   end
+//@   return list
+//@ end
+//@ function stages_of_layer(layer)
+//@   local list = {}
+//@   for _, stage in ipairs(plan.stages) do
+//@     if stage.layer == layer then list[#list + 1] = stage end
+//@   end
+//@   return list
+//@ end
+//@ -- The stage after number `index` of `list` that streams weights, or nil.
+//@ function next_streaming(list, index)
+//@   for i = index + 1, #list do
+//@     if bodies[list[i].body].op == "linear" then return list[i] end
+//@   end
+//@   return nil
+//@ end

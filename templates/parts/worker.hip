@@ -1,0 +1,181 @@
+struct Lds {
+//@ for _, array in ipairs(plan.lds) do
+    alignas(16) $(array.type) $(array.name)[$(array.elements)]; // $(array.holds)
+//@ end
+};
+LDS_VARIABLE(Lds, lds);
+
+// One wave of one CU, for the whole launch. Everything but the arguments is a scalar.
+struct Worker {
+    const u8 *weights, *vectors; // what every position uses of the arguments
+    u8 *kv;
+    u64 *mailboxes;
+    u32 cu;        // the role
+    u32 step;      // of the schedule, for messages
+    u32 position;  // in the context
+    const u8 *run; // next weights of this CU
+    const u8 *after_layers; // what streams after the last layer of this position
+    int after_layers_tiles, after_layers_units;
+};
+
+DEVICE bool is_streaming() { return wave() < STREAMING_WAVES; } // this wave multiplies
+DEVICE bool is_handoff() { return wave() == HANDOFF_WAVE; }     // this wave waits and publishes
+
+// ---- what this CU's role is: kept in LDS, read when it is needed
+//@ for _, partition in ipairs(dealt) do
+DEVICE int $(partition.name)_first() { return (int)uniform((u32)lds.role[0].$(partition.name)); }
+DEVICE int $(partition.name)_end() { return (int)uniform((u32)lds.role[1].$(partition.name)); }
+//@ end
+//@ for _, region in ipairs(streamed) do
+DEVICE const u8 *$(region.name)_weights(const Worker &worker) {
+    return worker.weights + uniform(lds.role[0].$(region.name)_weights);
+}
+//@ end
+
+// A stage's weights of this CU: `tiles` tiles of `units` units.
+struct Slice {
+    const u8 *start;
+    int tiles, units;
+};
+
+// ---- (value, epoch) pairs: the value in the low half, the epoch in the high half
+DEVICE u64 make_pair(u32 value, u32 epoch) { return (u64)epoch << 32 | value; }
+DEVICE u32 pair_value(u64 pair) { return (u32)pair; }
+DEVICE u32 pair_epoch(u64 pair) { return (u32)(pair >> 32); }
+
+// Where pair `slot` is: a 32-bit offset, so that the base stays a scalar.
+DEVICE u64 *mail(const Worker &worker, u32 slot) {
+    return (u64 *)((u8 *)worker.mailboxes + slot * 8);
+}
+
+DEVICE void publish(const Worker &worker, u32 slot, u32 value, u32 epoch) {
+    store_pair(mail(worker, fresh_per_lane(slot)), make_pair(value, epoch));
+}
+
+// Ends this wave after a fault. It publishes nothing any more; the CU's other waves finish the
+// position and find that the loop ends.
+DEVICE void leave_after_fault() {
+    lds.token[1] = 1;
+    leave();
+}
+
+// A poll found nothing: has it been too long, or has another CU failed? Then says once, to the host,
+// who waited for what. `since`: 0 at first; `missing`: whether this lane misses pair `slot`.
+DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, u64 &since) {
+    const u64 now = clock_ns();
+    since = since ? since : now;
+    kernel_control *control = argument_control();
+    if (now - since > argument_timeout_ns() && missing &&
+        set_once(&control->fault, KERNEL_FAULT_HANDOFF)) {
+        control->fault_cu = worker.cu;
+        control->fault_step = worker.step;
+        control->fault_slot = slot;
+        control->fault_epoch = epoch;
+        control->fault_seen = pair_epoch(load_pair(mail(worker, slot)));
+        control->fault_position = worker.position;
+    }
+    if (uniform(load_shared(&control->fault)))
+        leave_after_fault();
+}
+
+// Pairs of a lane that one poll looks at: the most that divide `count` evenly.
+constexpr u32 batch_of(u32 count) {
+    for (u32 batch = HANDOFF_BATCH; batch > 1; batch--)
+        if (count % (batch * WAVE_LANES) == 0)
+            return batch;
+    return 1;
+}
+
+// Waits for COUNT pairs from `slot` on and gives each value to take(i, value). Lanes share the
+// pairs; the wait is bounded in time, and ends early when any CU has failed.
+template <u32 COUNT, class Take>
+DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
+    constexpr u32 BATCH = batch_of(COUNT), STRIDE = BATCH * WAVE_LANES;
+    NO_UNROLL
+    for (u32 base = 0; base < COUNT; base += STRIDE) {
+        u64 pair[BATCH];
+        const u32 first = base + lane();
+        const bool mine = COUNT % STRIDE == 0 || first < COUNT;
+        u64 since = 0;
+        NO_UNROLL
+        for (u32 polls = 0;; polls++) {
+            u32 missing = BATCH;
+            const u64 *pairs = mail(worker, slot + (mine ? first : 0));
+            UNROLL
+            for (u32 b = 0; b < BATCH; b++)
+                pair[b] = load_pair(pairs + b * WAVE_LANES);
+            UNROLL
+            for (u32 b = 0; b < BATCH; b++)
+                missing = mine && pair_epoch(pair[b]) != epoch ? b : missing;
+            if (all_lanes(missing == BATCH))
+                break;
+            pause();
+            if (polls % 64 == 0)
+                check_late(worker, missing < BATCH, slot + first + missing * WAVE_LANES, epoch, since);
+        }
+        UNROLL
+        for (u32 b = 0; b < BATCH; b++)
+            if (mine)
+                take(first + b * WAVE_LANES, pair_value(pair[b]));
+    }
+}
+
+// Takes a role of the XCD that this workgroup runs on. Returns whether there was one: surplus
+// workgroups leave, and an XCD that the table does not know stops the launch.
+DEVICE bool take_role(Worker &worker) {
+    kernel_control *control = argument_control();
+    if (wave() == 0 && lane() == 0) {
+        u32 role = CUS;
+        const u32 here = xcd_id();
+        bool known = false;
+        NO_UNROLL
+        for (int i = 0; i < XCDS; i++) {
+            if (XCD_ROLES[i].xcd != here)
+                continue;
+            known = true;
+            const u32 index = add_shared(&control->claimed_of_xcd[i], 1);
+            if (index < XCD_ROLES[i].cus) {
+                role = XCD_ROLES[i].first_cu + index;
+                add_shared(&control->claimed, 1);
+            }
+        }
+        if (!known && set_once(&control->fault, KERNEL_FAULT_ROLES)) {
+            control->fault_cu = here;
+            control->fault_step = CUS;
+            control->fault_slot = load_shared(&control->claimed);
+        }
+        lds.token[3] = role;
+    }
+    workgroup_barrier();
+    worker.cu = uniform(lds.token[3]);
+    if (worker.cu >= (u32)CUS)
+        return false;
+    if (wave() == 0) {
+        const u32 *rows = (const u32 *)&ROLES[worker.cu];
+        for (u32 i = lane(); i < 2 * sizeof(Role) / 4; i += WAVE_LANES)
+            ((u32 *)lds.role)[i] = rows[i];
+    }
+    workgroup_barrier();
+    return true;
+}
+
+// Waits until every role is taken, so that no CU waits for one that never starts.
+DEVICE void await_roles(const Worker &worker) {
+    kernel_control *control = argument_control();
+    const u64 since = clock_ns();
+    NO_UNROLL
+    for (;;) {
+        const u32 claimed = uniform(load_shared(&control->claimed));
+        if (claimed == (u32)CUS)
+            return;
+        pause();
+        if (clock_ns() - since > argument_timeout_ns() && lane() == 0 &&
+            set_once(&control->fault, KERNEL_FAULT_ROLES)) {
+            control->fault_cu = xcd_id();
+            control->fault_step = CUS;
+            control->fault_slot = claimed;
+        }
+        if (uniform(load_shared(&control->fault)))
+            leave_after_fault();
+    }
+}
