@@ -4,16 +4,18 @@
 //@ local mail = "MAIL_" .. string.upper(q.mailbox)
 
 // $(body.name): $(body.summary)
-// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query heads. The CU that reads a head's cache also appends to it.
+// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query heads. The CU that
+// reads a head's cache also appends to it.
 DEVICE void $(body.name)_prologue(Worker &worker, int head, u32 await_epoch, u8 *keys, u8 *values) {
     const u64 row = (u64)worker.position * KV_ROW;
     KvElement *key = (KvElement *)keys + row, *value = (KvElement *)values + row;
-    receive<$(q.count)>(worker, $(mail) + $(q.first) + head * $(q.stride), await_epoch,
-                 [&](u32 i, u32 x) { lds.query[i] = from_bits(x) * $(string.format("%.9g", body.scale))f; });
+    receive<$(q.count)>(
+        worker, $(mail) + $(q.first) + head * $(q.stride), await_epoch,
+        [&](u32 i, u32 x) { lds.query[i] = from_bits(x) * $(string.format("%.9g", body.scale))f; });
     receive<$(k.count)>(worker, $(mail) + $(k.first) + head * $(k.stride), await_epoch,
-                [&](u32 i, u32 x) { store_kv(key + i, from_bits(x)); });
+                        [&](u32 i, u32 x) { store_kv(key + i, from_bits(x)); });
     receive<$(v.count)>(worker, $(mail) + $(v.first) + head * $(v.stride), await_epoch,
-                [&](u32 i, u32 x) { store_kv(value + i, from_bits(x)); });
+                        [&](u32 i, u32 x) { store_kv(value + i, from_bits(x)); });
 }
 
 // Merges the waves' parts in two passes: all maxima first, then the weighted sums.
@@ -41,7 +43,8 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 publish_epoch) {
 }
 
 //@ stage_lines[body.op] = here()
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch, u64 kv_offset) {
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch,
+                               u64 kv_offset) {
     worker.step = step;
     NO_UNROLL
     for (int head = $(body.partition)_first(), end = $(body.partition)_end(); head < end; head++) {

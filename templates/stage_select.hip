@@ -12,13 +12,14 @@ DEVICE bool is_stop_token(u32 token) {
 }
 
 //@ stage_lines[body.op] = here()
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch, u32 index, u32 ring_epoch) {
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch,
+                               u32 index, u32 ring_epoch) {
     worker.step = step;
     if (fresh(worker.cu) != 0 || !is_handoff())
         return;
     // Even pairs are scores, odd ones tokens: they meet in LDS.
     receive<$(read.count)>(worker, MAIL_$(string.upper(read.mailbox)), await_epoch,
-                 [&](u32 i, u32 value) { stage_activation(i, from_bits(value)); });
+                           [&](u32 i, u32 value) { stage_activation(i, from_bits(value)); });
     Candidate best = {-__builtin_inff(), 0xFFFFFFFF};
     for (int cu = (int)lane(); cu < CUS; cu += (int)WAVE_LANES) {
         const Candidate candidate = {lds.activation[cu * 2], bits(lds.activation[cu * 2 + 1])};

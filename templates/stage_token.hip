@@ -9,7 +9,7 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 in
     if (is_handoff()) {
         if (head) {
             receive<$(read.count)>(worker, MAIL_$(string.upper(read.mailbox)), await_epoch,
-                       [&](u32 i, u32 value) { lds.token[i] = value; });
+                                   [&](u32 i, u32 value) { lds.token[i] = value; });
         } else if (lane() == 0) {
             const bool prompt_ends = index + 1 >= argument_prompt_tokens();
             lds.token[0] = prompt_ends ? 0 : argument_prompt()[index + 1];

@@ -2,7 +2,6 @@
 // the residual are dealt alike in every stage that adds to it, so that each CU keeps its own.
 #include "generator/plan/passes.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +9,8 @@ enum { PASS_PARTIAL_BYTES = 8192 }; // LDS for the partial sums of one pass
 
 struct tiling {
     int tile_rows, tiles, unit_columns, units, max_tiles;
-    int64_t slowest_cu_bytes; // what the fullest CU's waves stream, in whole rounds of units
+    int64_t round_bytes; // what the fullest CU's waves stream, in whole rounds of units
+    int64_t bytes;       // and what of it are weights
 };
 
 static int ceil_divide(int number, int by) { return (number + by - 1) / by; }
@@ -25,7 +25,8 @@ static struct tiling tiling_of(const struct planning *planning, const struct pla
     tiling.units = ceil_divide(body->columns, tiling.unit_columns);
     tiling.max_tiles = ceil_divide(tiling.tiles, machine->cus);
     const int rounds = ceil_divide(tiling.units, machine->streaming_waves);
-    tiling.slowest_cu_bytes =
+    tiling.bytes = (int64_t)tiling.max_tiles * tiling.units * engine->unit_bytes;
+    tiling.round_bytes =
         (int64_t)tiling.max_tiles * rounds * machine->streaming_waves * engine->unit_bytes;
     return tiling;
 }
@@ -34,40 +35,48 @@ static bool in_group(const struct plan_body *body, const char *partition) {
     return strcmp(body->op, "linear") == 0 && strcmp(body->partition, partition) == 0;
 }
 
-static int64_t price(const struct planning *planning, const char *partition, int tile_rows) {
-    int64_t bytes = 0;
+// The tiling of all products of a partition together.
+static struct tiling price(const struct planning *planning, const char *partition, int tile_rows) {
+    struct tiling sum = {.tile_rows = tile_rows};
     for (int i = 0; i < planning->plan->bodies_count; i++) {
         const struct plan_body *body = &planning->plan->bodies[i];
-        if (in_group(body, partition))
-            bytes += tiling_of(planning, body, tile_rows).slowest_cu_bytes;
+        if (!in_group(body, partition))
+            continue;
+        const struct tiling tiling = tiling_of(planning, body, tile_rows);
+        sum.round_bytes += tiling.round_bytes;
+        sum.bytes += tiling.bytes;
     }
-    return bytes;
+    return sum;
 }
 
-// The tile height of a partition: of those the engine can do, the one whose fullest CU streams
-// least; the taller at a tie (fewer sums a row).
+static bool cheaper(const struct tiling *a, const struct tiling *b) {
+    return a->round_bytes != b->round_bytes ? a->round_bytes < b->round_bytes : a->bytes < b->bytes;
+}
+
+// The tile height of a partition: of those the engine can do, the one whose fullest CU is done
+// first; at a tie the one that spreads the weights most, then the taller (fewer sums a row).
 static int choose_tile_rows(struct planning *planning, const char *partition) {
     const char *alternatives[ENGINE_MAX_TILE_ROWS + 1] = {NULL};
-    int best = 0, count = 0;
-    int64_t best_bytes = INT64_MAX;
+    struct tiling best = {.round_bytes = INT64_MAX};
+    int count = 0;
     for (const int *rows = planning->engine->tile_rows; *rows; rows++) {
-        const int64_t bytes = price(planning, partition, *rows);
+        const struct tiling tiling = price(planning, partition, *rows);
         alternatives[count++] =
-            arena_format(planning->arena, "%d: %lld KiB", *rows, (long long)(bytes / 1024));
-        const bool wanted = planning->tuning->tile_rows == *rows;
-        if (bytes < best_bytes || wanted) {
-            best = *rows;
-            best_bytes = wanted ? -1 : bytes;
-        }
+            arena_format(planning->arena, "%d: %lld KiB in rounds, %lld KiB of weights", *rows,
+                         (long long)(tiling.round_bytes / 1024), (long long)(tiling.bytes / 1024));
+        if (planning->tuning->tile_rows ? *rows == planning->tuning->tile_rows
+                                        : cheaper(&tiling, &best))
+            best = tiling;
     }
     char name[96], value[16];
     snprintf(name, sizeof name, "tile_rows %s", partition);
-    snprintf(value, sizeof value, "%d", best);
+    snprintf(value, sizeof value, "%d", best.tile_rows);
     choice_add(planning, name, value, alternatives,
-               best_bytes < 0 ? "asked for (%lld KiB on the fullest CU)"
-                              : "the fullest CU streams least, %lld KiB in whole rounds of units",
-               (long long)(price(planning, partition, best) / 1024));
-    return best;
+               planning->tuning->tile_rows
+                   ? "asked for (%lld KiB in whole rounds of units on the fullest CU)"
+                   : "the fullest CU streams least: %lld KiB in whole rounds of units",
+               (long long)(best.round_bytes / 1024));
+    return best.tile_rows;
 }
 
 static void partition_add(struct planning *planning, const char *name, int tiles) {

@@ -77,8 +77,8 @@ int plan_tiles_of(const struct plan_partition *partition, int cu);
 // Row of the tensor that row j of a part (or element of a write) comes from; see pair_span.
 int plan_source_row(int j, int pair_span);
 
-// Whether CUs look their tiles up in the table of roles: all partitions but the select stage's, which
-// is CU 0's, and the one that deals one tile to every CU.
+// Whether CUs look their tiles up in the table of roles: all partitions but the select stage's,
+// which is CU 0's, and the one that deals one tile to every CU.
 bool plan_in_roles(const struct plan_partition *partition);
 
 // Bytes of the emitted struct Role: an int a partition in it, an 8-byte offset a streamed region.

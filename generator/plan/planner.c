@@ -1,6 +1,7 @@
 #include "generator/plan/planner.h"
 
 #include "generator/plan/passes.h"
+#include "generator/version.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ struct plan_body *body_of_stage(struct planning *planning, const struct plan_sta
 
 bool plan_make(const struct plan_request *request, struct arena *arena, struct plan_plan *plan,
                struct diagnostics *diagnostics) {
-    *plan = (struct plan_plan){.format = 1, .generator = "monogen 0.1"};
+    *plan = (struct plan_plan){.format = 1, .generator = MONOGEN_VERSION};
     struct planning planning = {
         .model = request->model,
         .target = request->target,

@@ -29,8 +29,8 @@ extern "C" int hipLaunchKernel(const void *, dim3, dim3, void **, unsigned long,
 // is read again where it is used.
 #define ARGUMENTS_ACCESS                                                                           \
     DEVICE const Arguments __attribute__((address_space(4))) * arguments() {                       \
-        auto block = (const Arguments __attribute__((address_space(4))) *)                         \
-            __builtin_amdgcn_kernarg_segment_ptr();                                                \
+        auto block = (const Arguments                                                              \
+                      __attribute__((address_space(4))) *)__builtin_amdgcn_kernarg_segment_ptr();  \
         asm volatile("" : "+s"(block));                                                            \
         return block;                                                                              \
     }
@@ -61,7 +61,8 @@ DEVICE u32 xcd_id() { return __builtin_amdgcn_s_getreg(20 | (0 << 6) | ((4 - 1) 
 DEVICE u32 uniform(u32 x) { return __builtin_amdgcn_readfirstlane(x); }
 DEVICE u64 uniform(u64 x) { return (u64)uniform((u32)(x >> 32)) << 32 | uniform((u32)x); }
 
-// The same number, computed here: keeps what follows from it out of the registers of the whole loop.
+// The same number, computed here: keeps what follows from it out of the registers of the whole
+// loop.
 DEVICE u32 fresh(u32 x) {
     asm volatile("" : "+s"(x));
     return x;

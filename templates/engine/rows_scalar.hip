@@ -27,7 +27,8 @@ template <class Shape> DEVICE void tile_product(Stream &, Slice slice, Slice) {
             for (int column = 0; column < Shape::UNIT_COLUMNS; column += 8) {
                 const f32x8 x = load_floats(lds.activation + unit * Shape::UNIT_COLUMNS + column);
                 for (int row = 0; row < Shape::TILE_ROWS; row++)
-                    sum[row] += load_weights(weights + (row * Shape::UNIT_COLUMNS + column) * 2) * x;
+                    sum[row] +=
+                        load_weights(weights + (row * Shape::UNIT_COLUMNS + column) * 2) * x;
             }
             weights += UNIT_BYTES;
         }

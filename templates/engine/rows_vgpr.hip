@@ -1,15 +1,16 @@
 //@ -- Engine rows_vgpr: weights go from memory to registers, a wave multiplies a unit at a time.
 //@ -- A unit is [TILE_ROWS][UNIT_COLUMNS] bf16, row-major: with 64 lanes of 16 bytes, lane l holds
 //@ -- 8 columns of row l / (64 / TILE_ROWS). Units of a tile are dealt to the streaming waves in turn.
-// The next PREFETCH_UNITS units of this wave, always in flight: while a stage ends and the next one's
-// inputs are awaited, its first weights are already on their way.
+// The next PREFETCH_UNITS units of this wave, always in flight: while a stage ends and the next
+// one's inputs are awaited, its first weights are already on their way.
 struct Stream {
     u32x4 unit[PREFETCH_UNITS];
 };
 
-// Walks the units of this wave through a slice: a round is STREAMING_WAVES units, one for each wave;
-// a tile is a number of rounds, the last of which may be short. Where it is, and past the end of the
-// slice, what is loaded is what lies there: it is never used, and the arena has room at its end.
+// Walks the units of this wave through a slice: a round is STREAMING_WAVES units, one for each
+// wave; a tile is a number of rounds, the last of which may be short. Where it is, and past the end
+// of the slice, what is loaded is what lies there: it is never used, and the arena has room at its
+// end.
 struct Cursor {
     const u8 *at;
     int round, rounds, overhang; // overhang: bytes by which the rounds exceed the tile
@@ -51,8 +52,9 @@ DEVICE f32x2 multiply_unit(f32x2 sum, u32x4 weights, const float *activation) {
     return sum;
 }
 
-// Multiplies the tiles of `slice`: leaves [tile][wave][row] sums in lds.partial, and the first units
-// of `next` in flight. Requires: the activation is staged, this wave's units of `slice` in flight.
+// Multiplies the tiles of `slice`: leaves [tile][wave][row] sums in lds.partial, and the first
+// units of `next` in flight. Requires: the activation is staged, this wave's units of `slice` in
+// flight.
 template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Slice next) {
     constexpr int ROUNDS = (Shape::UNITS + (int)STREAMING_WAVES - 1) / (int)STREAMING_WAVES;
     constexpr int LANES_PER_ROW = (int)WAVE_LANES / Shape::TILE_ROWS;
@@ -75,14 +77,19 @@ template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Sli
         for (int i = 0; i < PREFETCH_UNITS; i++) {
             if (WHOLE_BATCHES || done + i < count) {
                 const int here = WHOLE_TILES ? i % ROUNDS : round;
-                if (Shape::UNITS % STREAMING_WAVES == 0 || (int)wave() + here * (int)STREAMING_WAVES < Shape::UNITS)
-                    sum = multiply_unit(sum, stream.unit[i], lds.activation + column + here * (int)STREAMING_WAVES * Shape::UNIT_COLUMNS);
+                if (Shape::UNITS % STREAMING_WAVES == 0 ||
+                    (int)wave() + here * (int)STREAMING_WAVES < Shape::UNITS)
+                    sum = multiply_unit(sum, stream.unit[i],
+                                        lds.activation + column +
+                                            here * (int)STREAMING_WAVES * Shape::UNIT_COLUMNS);
                 round++;
-                const bool may_end = WHOLE_TILES ? i % ROUNDS == ROUNDS - 1 : !WHOLE_BATCHES || i == PREFETCH_UNITS - 1;
+                const bool may_end = WHOLE_TILES ? i % ROUNDS == ROUNDS - 1
+                                                 : !WHOLE_BATCHES || i == PREFETCH_UNITS - 1;
                 if (may_end && (WHOLE_TILES || round == ROUNDS)) {
                     const float total = sum_over<LANES_PER_ROW>(sum.x + sum.y);
                     if (lane() % LANES_PER_ROW == 0)
-                        lds.partial[(tile * STREAMING_WAVES + wave()) * Shape::TILE_ROWS + lane() / LANES_PER_ROW] = total;
+                        lds.partial[(tile * STREAMING_WAVES + wave()) * Shape::TILE_ROWS +
+                                    lane() / LANES_PER_ROW] = total;
                     sum = f32x2{0, 0};
                     round = 0;
                     tile++;

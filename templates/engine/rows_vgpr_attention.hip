@@ -16,8 +16,9 @@ struct KvLane {
     float x[KV_PER_LANE];
 };
 DEVICE KvLane load_kv(const u8 *rows, u32 position) {
-    const u32x4 raw = load_streamed((const u32x4 *)(rows + (u64)position * KV_ROW * sizeof(KvElement)) +
-                                    (int)lane() % KV_LANES);
+    const u32x4 raw =
+        load_streamed((const u32x4 *)(rows + (u64)position * KV_ROW * sizeof(KvElement)) +
+                      (int)lane() % KV_LANES);
     KvLane row;
     UNROLL
     for (int i = 0; i < 4; i++) {

@@ -1,6 +1,6 @@
 //@ local shape, machine, engine = plan.shape, plan.machine, plan.engine
 //@ local function constant(type, name, value, note)
-$(pad("constexpr " .. type .. " " .. name .. " = " .. value .. ";", 44)) // $(note)
+$(pad("constexpr " .. type .. " " .. name .. " = " .. value .. ";", 44) .. " // " .. note)
 //@ end
 //@ local file = ""
 //@ for _, c in ipairs(plan.constants) do
@@ -34,12 +34,14 @@ typedef $(shape.kv_dtype == "fp32" and "float" or "u16") KvElement; // $(shape.k
 //@            mailbox.pairs .. " pairs: " .. mailbox.holds)
 //@ end
 
-// Stages: the shape of each product. A tile is TILE_ROWS rows, cut into UNITS of UNIT_COLUMNS columns.
+// Stages: the shape of each product. A tile is TILE_ROWS rows, cut into UNITS of UNIT_COLUMNS
+// columns.
 //@ for _, body in ipairs(plan.bodies) do
 //@   if body.op == "linear" then
 struct $(body.name)_shape {
     static constexpr int ROWS = $(body.rows), COLUMNS = $(body.columns);
-    static constexpr int TILE_ROWS = $(body.tile_rows), UNIT_COLUMNS = $(body.unit_columns), UNITS = $(body.units);
+    static constexpr int TILE_ROWS = $(body.tile_rows), UNIT_COLUMNS = $(body.unit_columns),
+                         UNITS = $(body.units);
     static constexpr int PASS_TILES = $(body.pass_tiles); // whose partial sums LDS holds at once
 };
 //@   end

@@ -28,7 +28,16 @@
 //@ end
 //@ local function line(indent, stage, text)
 //@   from(stage.step, stage.spec_file, stage.spec_line)
-$(indent)$(pad(text, 92 - #indent)) // step $(stage.step)$(loop and stage.layer == 0 and " + " .. #layer_0 .. " a layer" or "")   $(stage_lines[bodies[stage.body].op])
+//@   local step = stage.step .. (loop and stage.layer == 0 and " + " .. #layer_0 .. " a layer" or "")
+//@   local place = stage_lines[bodies[stage.body].op]
+//@   local note = "// step " .. step .. "   " .. place
+//@   local cut = string.find(text, ", epoch")
+//@   if #indent + #text <= 92 or not cut then
+$(indent .. pad(text, 92 - #indent) .. " " .. note)
+//@   else
+$(indent .. pad(string.sub(text, 1, cut), 92 - #indent) .. " " .. note)
+$(indent .. "    " .. string.sub(text, cut + 2))
+//@   end
 //@   from()
 //@ end
 //@ local function following_of(list, index, last)
@@ -86,12 +95,13 @@ CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
 
 // In the last layer the weights go on elsewhere.
 DEVICE Slice next_layer_slice(const Worker &worker) {
-    return worker.step + $(#layer_0) > $(head.step) ? after_layers_slice(worker) : $(first_linear.body)_slice(worker);
+    return worker.step + $(#layer_0) > $(head.step) ? after_layers_slice(worker)
+                                                    : $(first_linear.body)_slice(worker);
 }
 //@ end
 
-// A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its norm
-// weights or its KV cache lie). In <>: whose weights to fetch while it ends.
+// A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its
+// norm weights or its KV cache lie). In <>: whose weights to fetch while it ends.
 DEVICE void decode() {
     Worker worker;
     worker.weights = argument_weights();

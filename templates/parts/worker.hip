@@ -10,10 +10,10 @@ struct Worker {
     const u8 *weights, *vectors; // what every position uses of the arguments
     u8 *kv;
     u64 *mailboxes;
-    u32 cu;        // the role
-    u32 step;      // of the schedule, for messages
-    u32 position;  // in the context
-    const u8 *run; // next weights of this CU
+    u32 cu;                 // the role
+    u32 step;               // of the schedule, for messages
+    u32 position;           // in the context
+    const u8 *run;          // next weights of this CU
     const u8 *after_layers; // what streams after the last layer of this position
     int after_layers_tiles, after_layers_units;
 };
@@ -59,8 +59,8 @@ DEVICE void leave_after_fault() {
     leave();
 }
 
-// A poll found nothing: has it been too long, or has another CU failed? Then says once, to the host,
-// who waited for what. `since`: 0 at first; `missing`: whether this lane misses pair `slot`.
+// A poll found nothing: has it been too long, or has another CU failed? Then says once, to the
+// host, who waited for what. `since`: 0 at first; `missing`: whether this lane misses pair `slot`.
 DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, u64 &since) {
     const u64 now = clock_ns();
     since = since ? since : now;
@@ -111,7 +111,8 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
                 break;
             pause();
             if (polls % 64 == 0)
-                check_late(worker, missing < BATCH, slot + first + missing * WAVE_LANES, epoch, since);
+                check_late(worker, missing < BATCH, slot + first + missing * WAVE_LANES, epoch,
+                           since);
         }
         UNROLL
         for (u32 b = 0; b < BATCH; b++)
