@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAX_SOURCE_BYTES = 256 << 20 };
 
@@ -104,7 +105,7 @@ static bool compile(struct run *run) {
     const struct compile_request request = {
         .compiler = machine->compiler,
         .isa = machine->isa,
-        .source_name = "3-kernel.hip",
+        .source_name = run->request->source_file ? run->request->source_file : "3-kernel.hip",
         .source = generation->source.bytes,
         .kernel = kernel_symbol,
         .options = machine->compiler_options,
@@ -137,6 +138,18 @@ bool generation_run(const struct generation_request *request,
     return good && (!request->compile || compile(&run));
 }
 
+// Whether the file is there and holds just that text.
+static bool holds(struct arena *arena, const char *path, const struct text *text) {
+    if (!file_exists(path))
+        return false;
+    struct diagnostics unread = {0}; // a file that cannot be read is one to write again
+    size_t length = 0;
+    const char *bytes = file_read(arena, path, MAX_SOURCE_BYTES, &length, &unread);
+    diagnostics_close(&unread);
+    return bytes && length == text->length &&
+           (length == 0 || memcmp(bytes, text->bytes, length) == 0);
+}
+
 bool generation_write(const struct generation *generation, const char *folder,
                       struct diagnostics *diagnostics) {
     const struct {
@@ -153,14 +166,24 @@ bool generation_write(const struct generation *generation, const char *folder,
         {"6-kernel.isa", &generation->compiled.listing, true},
         {"7-manifest.json", &generation->manifest, generation->manifest.length > 0},
     };
-    if (!folder_make(folder, diagnostics))
-        return false;
+    enum { ARTEFACTS = sizeof artefacts / sizeof artefacts[0] };
     struct arena arena = {0};
-    bool good = true;
-    for (size_t i = 0; i < sizeof artefacts / sizeof artefacts[0] && good; i++)
-        if (artefacts[i].wanted)
-            good = file_write(arena_format(&arena, "%s/%s", folder, artefacts[i].name),
-                              artefacts[i].text->bytes ? artefacts[i].text->bytes : "",
+    const char *path[ARTEFACTS];
+    bool changed[ARTEFACTS], any_changed = false;
+    for (size_t i = 0; i < ARTEFACTS; i++) {
+        path[i] =
+            artefacts[i].wanted ? arena_format(&arena, "%s/%s", folder, artefacts[i].name) : "";
+        changed[i] = artefacts[i].wanted && !holds(&arena, path[i], artefacts[i].text);
+        any_changed |= changed[i];
+    }
+    bool good = folder_make(folder, diagnostics);
+    // The old manifest goes first: until the new one is there, the folder is incomplete.
+    if (good && any_changed)
+        unlink(arena_format(&arena, "%s/7-manifest.json", folder));
+    changed[ARTEFACTS - 1] = any_changed && artefacts[ARTEFACTS - 1].wanted;
+    for (size_t i = 0; i < ARTEFACTS && good; i++)
+        if (changed[i])
+            good = file_write(path[i], artefacts[i].text->bytes ? artefacts[i].text->bytes : "",
                               artefacts[i].text->length, diagnostics);
     arena_close(&arena);
     return good;

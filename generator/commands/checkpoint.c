@@ -1,0 +1,56 @@
+#include "generator/commands/checkpoint.h"
+
+#include "generator/base/file.h"
+#include "generator/model/names.h"
+
+#include <string.h>
+
+// As model_load takes it: a name under specs/models goes before a folder of that name.
+static bool names_a_spec(const struct installation *installation, const char *spec,
+                         struct arena *arena) {
+    return name_is_plain(spec) &&
+           file_exists(arena_format(arena, "%s/models/%s.lua", installation->specs, spec));
+}
+
+static bool is_hugging_face_folder(const char *path, struct arena *arena) {
+    return file_exists(arena_format(arena, "%s/config.json", path));
+}
+
+// "specs/models/austen-3m.lua" -> "austen-3m"; a name is itself.
+static const char *spec_name(const char *spec, struct arena *arena) {
+    const char *slash = strrchr(spec, '/');
+    const char *name = slash ? slash + 1 : spec;
+    const size_t length = strlen(name);
+    const bool lua = length > 4 && strcmp(name + length - 4, ".lua") == 0;
+    return arena_bytes(arena, name, lua ? length - 4 : length);
+}
+
+const char *checkpoint_of_spec(const struct installation *installation, const char *spec,
+                               struct arena *arena) {
+    if (!names_a_spec(installation, spec, arena) && is_hugging_face_folder(spec, arena))
+        return spec;
+    const char *name = spec_name(spec, arena);
+    const char *folder = arena_format(arena, "%s/checkpoints/%s", installation->specs, name);
+    return name_is_plain(name) && folder_exists(folder) ? folder : NULL;
+}
+
+bool checkpoint_find(const struct installation *installation, const char *spec, const char *wanted,
+                     struct arena *arena, const char **folder, struct diagnostics *diagnostics) {
+    *folder = NULL;
+    if (wanted && strcmp(wanted, "random") == 0)
+        return true;
+    if (wanted && !folder_exists(wanted)) {
+        usage_error(diagnostics, "--weights %s: there is no such folder", wanted);
+        return diagnostic_note(diagnostics, "--weights random makes weights up");
+    }
+    *folder = wanted ? wanted : checkpoint_of_spec(installation, spec, arena);
+    const bool known = names_a_spec(installation, spec, arena) || file_exists(spec);
+    if (*folder || !known) // a spec that is not there is for model_load to report
+        return true;
+    usage_error(diagnostics, "%s has no weights: there is no checkpoint %s under %s/checkpoints",
+                spec, spec_name(spec, arena),
+                path_shown(arena, installation->specs, installation->specs));
+    diagnostic_note(diagnostics, "--weights DIR takes those of a Hugging Face folder");
+    return diagnostic_note(diagnostics, "--weights random makes weights up: the speed is real, the "
+                                        "text is not");
+}

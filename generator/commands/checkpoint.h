@@ -1,0 +1,17 @@
+// Checkpoint: which weights a command uses.
+#ifndef GENERATOR_COMMANDS_CHECKPOINT_H
+#define GENERATOR_COMMANDS_CHECKPOINT_H
+
+#include "generator/pipeline/pipeline.h"
+
+// The checkpoint folder of a spec: a Hugging Face folder is its own, a spec's is
+// <specs>/checkpoints/<name>. NULL where there is none.
+const char *checkpoint_of_spec(const struct installation *installation, const char *spec,
+                               struct arena *arena);
+
+// The folder that --weights names (`wanted`), else that of the spec; *folder is NULL for "random".
+// False after a usage error that says what to do.
+bool checkpoint_find(const struct installation *installation, const char *spec, const char *wanted,
+                     struct arena *arena, const char **folder, struct diagnostics *diagnostics);
+
+#endif
