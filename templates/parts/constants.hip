@@ -4,9 +4,10 @@ $(pad("constexpr " .. type .. " " .. name .. " = " .. value .. ";", 44) .. " // 
 //@ end
 //@ local file = ""
 //@ for _, c in ipairs(plan.constants) do
-//@   local place = (c.file == file and "" or c.file) .. ":" .. c.line
+//@   -- A number from the command line has no line.
+//@   local place = (c.file == file and "" or c.file) .. (c.line > 0 and ":" .. c.line or "")
 //@   file = c.file
-//@   from(nil, c.file, c.line)
+//@   if c.line > 0 then from(nil, c.file, c.line) else from() end
 //@   constant("int", c.name, c.value, place)
 //@ end
 //@ from()
