@@ -43,6 +43,7 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 publish_epoch) {
 }
 
 //@ stage_lines[body.op] = here()
+template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch,
                                u64 kv_offset) {
     worker.step = step;
@@ -50,13 +51,13 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 pu
     for (int head = $(body.partition)_first(), end = $(body.partition)_end(); head < end; head++) {
         u8 *keys = worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES;
         u8 *values = keys + (u64)KV_HEADS * KV_HEAD_BYTES;
-        if (is_handoff())
+        if constexpr (KIND & HANDS_OFF)
             $(body.name)_prologue(worker, head, await_epoch, keys, values);
         workgroup_barrier(); // the query is in LDS, this position in the cache
-        if (is_streaming())
+        if constexpr (KIND & STREAMS)
             attend(worker.position, keys, values);
         workgroup_barrier(); // the waves' parts are in LDS
-        if (is_handoff())
+        if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, head, publish_epoch);
     }
 }

@@ -18,9 +18,10 @@ DEVICE float embedding(const Worker &worker, u32 token, int column) {
 }
 
 //@ stage_lines[body.op] = here()
+template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 token, u32 publish_epoch) {
     worker.step = step;
-    if (!is_handoff())
+    if (!(KIND & HANDS_OFF))
         return;
     const int first = $(body.partition)_first() * $(body.tile_rows);
     const int end = $(body.partition)_end() * $(body.tile_rows);

@@ -137,8 +137,8 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles, Can
 }
 //@ end
 
-template <Slice (*next_slice)(const Worker &)>
 //@ stage_lines[body.op] = here()
+template <u32 KIND, Slice (*next_slice)(const Worker &)>
 DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step, u32 await_epoch,
                                u32 publish_epoch, u64 norm_offset) {
     worker.step = step;
@@ -150,42 +150,40 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step, u32 awa
 //@ if head then
     Candidate best = {-__builtin_inff(), 0xFFFFFFFF};
 //@ end
-    if (slice.tiles == 0) {
-        if (is_streaming())
-            stream_prefetch(stream, next);
-    } else {
-        if (is_handoff())
+    if constexpr (KIND & HANDS_OFF)
+        if (slice.tiles > 0)
             $(body.name)_prologue(worker, await_epoch, norm_offset);
 //@ if passes then
-        const int tiles = slice.tiles;
-        NO_UNROLL
-        for (int done = 0; done < tiles; done += $(shape)::PASS_TILES) {
-            const int left = tiles - done;
-            slice.tiles = left < $(shape)::PASS_TILES ? left : $(shape)::PASS_TILES;
-            Slice following = next;
-            if (left > $(shape)::PASS_TILES)
-                following = Slice{slice.start + (u64)slice.tiles * $(shape)::UNITS * UNIT_BYTES,
-                                  left - slice.tiles, $(shape)::UNITS};
-            workgroup_barrier(); // the activation is staged, the partial sums are free
-            if (is_streaming())
-                tile_product<$(shape)>(stream, slice, following);
-            workgroup_barrier(); // the partial sums are there
-            if (is_handoff())
-                $(body.name)_epilogue(worker, done, slice.tiles, $(outcome));
-            slice.start = following.start;
-        }
-//@ else
-        workgroup_barrier(); // the activation is staged
-        if (is_streaming())
-            tile_product<$(shape)>(stream, slice, next);
+    const int tiles = slice.tiles;
+    int done = 0;
+    NO_UNROLL
+    do {
+        const int left = tiles - done;
+        slice.tiles = left < $(shape)::PASS_TILES ? left : $(shape)::PASS_TILES;
+        Slice following = next;
+        if (left > $(shape)::PASS_TILES)
+            following = Slice{slice.start + (u64)slice.tiles * $(shape)::UNITS * UNIT_BYTES,
+                              left - slice.tiles, $(shape)::UNITS};
+        workgroup_barrier(); // the activation is staged, the partial sums are free
+        if constexpr (KIND & STREAMS)
+            tile_product<$(shape)>(stream, slice, following);
         workgroup_barrier(); // the partial sums are there
-        if (is_handoff())
-            $(body.name)_epilogue(worker, 0, slice.tiles, $(outcome));
+        if constexpr (KIND & HANDS_OFF)
+            $(body.name)_epilogue(worker, done, slice.tiles, $(outcome));
+        slice.start = following.start;
+        done += $(shape)::PASS_TILES;
+    } while (done < tiles);
+//@ else
+    workgroup_barrier(); // the activation is staged
+    if constexpr (KIND & STREAMS)
+        tile_product<$(shape)>(stream, slice, next);
+    workgroup_barrier(); // the partial sums are there
+    if constexpr (KIND & HANDS_OFF)
+        $(body.name)_epilogue(worker, 0, slice.tiles, $(outcome));
 //@ end
-    }
 //@ if head then
     // Every CU publishes a candidate, also one without rows: the selection waits for all.
-    if (is_handoff()) {
+    if constexpr (KIND & HANDS_OFF) {
         take_better<1>(best);
         if (lane() == 0) {
             const int slot = $(mail) + (int)worker.cu * $(write.per_cu);

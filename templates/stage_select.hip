@@ -12,10 +12,11 @@ DEVICE bool is_stop_token(u32 token) {
 }
 
 //@ stage_lines[body.op] = here()
+template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch,
                                u32 index, u32 ring_epoch) {
     worker.step = step;
-    if (fresh(worker.cu) != 0 || !is_handoff())
+    if (!(KIND & HANDS_OFF) || fresh(worker.cu) != 0)
         return;
     // Even pairs are scores, odd ones tokens: they meet in LDS.
     receive<$(read.count)>(worker, MAIL_$(string.upper(read.mailbox)), await_epoch,

@@ -4,9 +4,10 @@
 // $(body.name): $(body.summary)
 // Without a head the prompt goes on: its next token is known, and nobody waits.
 //@ stage_lines[body.op] = here()
+template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 index, u32 head) {
     worker.step = step;
-    if (is_handoff()) {
+    if constexpr (KIND & HANDS_OFF) {
         if (head) {
             receive<$(read.count)>(worker, MAIL_$(string.upper(read.mailbox)), await_epoch,
                                    [&](u32 i, u32 value) { lds.token[i] = value; });

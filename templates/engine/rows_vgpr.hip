@@ -69,13 +69,14 @@ template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Sli
             skip_unit(ahead);
     f32x2 sum = {0, 0};
     int tile = 0, round = 0;
+    int done = 0;
     NO_UNROLL
-    for (int done = 0; done < count; done += PREFETCH_UNITS) {
+    do { // once at least: also without tiles, the next units are fetched here
         if (done + PREFETCH_UNITS >= count)
             ahead = cursor_at(next);
         UNROLL
         for (int i = 0; i < PREFETCH_UNITS; i++) {
-            if (WHOLE_BATCHES || done + i < count) {
+            if (WHOLE_BATCHES ? done < count : done + i < count) {
                 const int here = WHOLE_TILES ? i % ROUNDS : round;
                 if (Shape::UNITS % STREAMING_WAVES == 0 ||
                     (int)wave() + here * (int)STREAMING_WAVES < Shape::UNITS)
@@ -99,7 +100,8 @@ template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Sli
             stream.unit[i] = take_unit(ahead);
             schedule_fence();
         }
-    }
+        done += PREFETCH_UNITS;
+    } while (done < count);
 }
 
 // Row `row` of pass tile `tile`: the waves' sums, added in their order.

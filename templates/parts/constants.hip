@@ -15,8 +15,7 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("int", "CUS", machine.cus, "that have a role")
 //@ constant("int", "XCDS", #machine.xcds, "in the table of roles")
 //@ constant("u32", "STREAMING_WAVES", machine.streaming_waves, "of a workgroup: multiply")
-//@ local handoff_wave = machine.handoff_waves > 0 and machine.streaming_waves or 0
-//@ constant("u32", "HANDOFF_WAVE", handoff_wave, "waits, finishes rows, publishes")
+//@ local one_wave = machine.handoff_waves == 0
 //@ constant("int", "WORKGROUP_THREADS", machine.workgroup_threads, "all waves of a workgroup")
 //@ constant("int", "UNIT_BYTES", engine.unit_bytes, "of weights: one load of a wave")
 //@ if engine.prefetch_units > 0 then
@@ -27,6 +26,16 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("int", "QUERY_GROUP", shape.heads // shape.kv_heads, "query heads that share a KV head")
 //@ constant("int", "KV_ROW", plan.kv.row_elements, "elements of a K or V row in the cache")
 //@ constant("u64", "KV_HEAD_BYTES", plan.kv.head_bytes, "K, or V, of one KV head")
+
+// What a wave does. Each kind runs the decode loop with only its own parts of the stages in it;
+// they meet at the barriers.
+constexpr u32 STREAMS = 1;   // multiplies weights
+constexpr u32 HANDS_OFF = 2; // waits, finishes rows, publishes
+//@ if one_wave then
+constexpr bool ONE_WAVE = true; // does both
+//@ else
+constexpr bool ONE_WAVE = false; // the wave after the streaming ones hands off
+//@ end
 typedef $(shape.kv_dtype == "fp32" and "float" or "u16") KvElement; // $(shape.kv_dtype)
 
 // Mailboxes: where each starts in the arena of (value, epoch) pairs.

@@ -19,9 +19,10 @@
 //@   local name, arguments = "stage_" .. body.name, nil
 //@   if body.op == "linear" then
 //@     local norm = stage.vector_offset < 0 and "0" or number("norm", hex(stage.vector_offset))
-//@     name = name .. "<" .. following .. ">"
+//@     name = name .. "<KIND, " .. following .. ">"
 //@     arguments = "worker, stream, " .. step .. ", " .. await .. ", " .. publish .. ", " .. norm
 //@   elseif body.op == "attention" then
+//@     name = name .. "<KIND>"
 //@     arguments = "worker, " .. step .. ", " .. await .. ", " .. publish .. ", " .. number("kv", hex(stage.kv_offset))
 //@   end
 //@   return name .. "(" .. arguments .. ");"
@@ -102,21 +103,9 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 
 // A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its
 // norm weights or its KV cache lie). In <>: whose weights to fetch while it ends.
-DEVICE void decode() {
-    Worker worker;
-    worker.weights = argument_weights();
-    worker.vectors = argument_vectors();
-    worker.kv = argument_kv();
-    worker.mailboxes = argument_mailboxes();
-    worker.step = 0;
-    worker.position = argument_first_position();
-    if (!take_role(worker))
-        return;
-    if (is_handoff())
-        await_roles(worker);
-
+template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
-    if (is_streaming())
+    if constexpr (KIND & STREAMS)
         stream_prefetch(stream, first_layer_slice(worker));
     u32 token = argument_prompt()[0];
     NO_UNROLL
@@ -130,14 +119,14 @@ DEVICE void decode() {
         worker.after_layers = after.start;
         worker.after_layers_tiles = after.tiles;
         worker.after_layers_units = after.units;
-        if (is_handoff()) {
+        if constexpr (KIND & HANDS_OFF) {
             const float *rope = argument_rope() + (u64)worker.position * HEAD_DIM;
             for (int i = (int)lane(); i < HEAD_DIM; i += (int)WAVE_LANES)
                 lds.rope[i] = rope[i];
         }
 
 //@ for _, stage in ipairs(before) do
-//@   line("        ", stage, "stage_" .. stage.body .. "(worker, " .. stage.step .. ", token, epoch + " .. stage.write_epoch .. ");")
+//@   line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", token, epoch + " .. stage.write_epoch .. ");")
 //@ end
 //@ if loop then
         NO_UNROLL
@@ -165,13 +154,13 @@ DEVICE void decode() {
 //@   if op == "linear" then
 //@     line("            ", stage, call(stage, "first_layer_slice", false))
 //@   elseif op == "select" then
-//@     line("            ", stage, "stage_" .. stage.body .. "(worker, " .. stage.step .. ", epoch + " .. stage.read_epoch .. ", epoch + " .. stage.write_epoch .. ", index, epoch + EPOCHS_PER_STEP);")
+//@     line("            ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", epoch + " .. stage.read_epoch .. ", epoch + " .. stage.write_epoch .. ", index, epoch + EPOCHS_PER_STEP);")
 //@   end
 //@ end
         }
 //@ for _, stage in ipairs(after) do
 //@   if bodies[stage.body].op == "token" then
-//@     line("        ", stage, "stage_" .. stage.body .. "(worker, " .. stage.step .. ", epoch + " .. stage.read_epoch .. ", index, head);")
+//@     line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", epoch + " .. stage.read_epoch .. ", index, head);")
 //@   end
 //@ end
         token = uniform(lds.token[0]);
@@ -179,8 +168,29 @@ DEVICE void decode() {
             break;
         workgroup_barrier(); // everybody has read it
     }
-    if (worker.cu == 0 && is_handoff() && lane() == 0)
+    if ((KIND & HANDS_OFF) && worker.cu == 0 && lane() == 0)
         argument_control()->ended = 1;
+}
+
+DEVICE void decode() {
+    Worker worker;
+    worker.weights = argument_weights();
+    worker.vectors = argument_vectors();
+    worker.kv = argument_kv();
+    worker.mailboxes = argument_mailboxes();
+    worker.step = 0;
+    worker.position = argument_first_position();
+    if (!take_role(worker))
+        return;
+    if constexpr (ONE_WAVE) {
+        await_roles(worker);
+        decode_loop<STREAMS | HANDS_OFF>(worker);
+    } else if (wave() < STREAMING_WAVES) {
+        decode_loop<STREAMS>(worker);
+    } else {
+        await_roles(worker);
+        decode_loop<HANDS_OFF>(worker);
+    }
 }
 
 KERNEL_ENTRY(monogen_decode, WORKGROUP_THREADS, decode)

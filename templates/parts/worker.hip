@@ -18,9 +18,6 @@ struct Worker {
     int after_layers_tiles, after_layers_units;
 };
 
-DEVICE bool is_streaming() { return wave() < STREAMING_WAVES; } // this wave multiplies
-DEVICE bool is_handoff() { return wave() == HANDOFF_WAVE; }     // this wave waits and publishes
-
 // ---- what this CU's role is: kept in LDS, read when it is needed
 //@ for _, partition in ipairs(dealt) do
 DEVICE int $(partition.name)_first() { return (int)uniform((u32)lds.role[0].$(partition.name)); }
