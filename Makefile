@@ -33,7 +33,7 @@ TEMPLATES := $(call find,templates,*.hip) $(call find,templates,*.h)
 C_FILES := $(foreach folder,generator runtime tests,$(call find,$(folder),*.[ch]))
 
 # ---- libraries -----------------------------------------------------------------------------------
-PACKAGES := lua5.4 jansson libpcre2-8 nettle
+PACKAGES := lua5.4 jansson libpcre2-8 libutf8proc nettle
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PACKAGE_LIBS)
 CMOCKA_CFLAGS = $(eval CMOCKA_CFLAGS := $$(shell pkg-config --cflags cmocka))$(CMOCKA_CFLAGS)

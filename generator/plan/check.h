@@ -8,7 +8,7 @@
 // What was proved, for the report.
 struct plan_proof {
     int rules;    // that hold
-    int handoffs; // edges between a writing and a reading CU of one position
+    int handoffs; // of one position: (stage, read, CU that reads, other CU that wrote)
 };
 
 // Returns true where every rule holds. Each violation is a diagnostic that starts with the rule's

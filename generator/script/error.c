@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALLERS_SHOWN = 2, MESSAGE_BYTES = 2048 };
+// Finding a level of the stack takes time that grows with the level.
+enum { CALLERS_SHOWN = 2, LEVELS_SEARCHED = 100, MESSAGE_BYTES = 2048 };
 
 static const char reported_key = 0;
 
@@ -34,7 +35,7 @@ static const char *read_prefix(const char *message, size_t *chunk, int *line) {
 // The innermost line of Lua at `*level` of the stack or further out; moves *level past it.
 static bool find_line(lua_State *lua, int *level, size_t *chunk, int *line) {
     lua_Debug frame;
-    while (lua_getstack(lua, (*level)++, &frame)) {
+    while (*level < LEVELS_SEARCHED && lua_getstack(lua, (*level)++, &frame)) {
         lua_getinfo(lua, "Sl", &frame);
         if (frame.currentline > 0 && strncmp(frame.source, "=#", 2) == 0) {
             *chunk = strtoul(frame.source + 2, NULL, 10);

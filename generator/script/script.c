@@ -51,9 +51,9 @@ static int prepare_state(lua_State *lua) {
 }
 
 struct script *script_open(struct script_limits limits, struct diagnostics *diagnostics) {
-    struct script *script = calloc(1, sizeof *script);
-    if (!script)
-        memory_exhausted(sizeof *script);
+    struct arena arena = {0};
+    struct script *script = arena_alloc(&arena, sizeof *script);
+    script->arena = arena;
     script->limits = limits;
     script->instructions_left = limits.instructions;
     script->render_globals = script->family = script->family_globals = LUA_NOREF;
@@ -76,9 +76,9 @@ void script_close(struct script *script) {
         return;
     if (script->state)
         lua_close(script->state);
-    arena_close(&script->arena);
     arena_close(&script->scratch);
-    free(script);
+    struct arena arena = script->arena; // holds the script itself
+    arena_close(&arena);
 }
 
 // Pushes a copy of the table on top, and of the tables in it.

@@ -30,7 +30,7 @@ struct script {
     enum script_limit exceeded;      // once set, every instruction raises until all is unwound
     int depth;                       // script_protected calls that are running
     struct diagnostics *diagnostics; // of the innermost of them
-    struct arena arena;              // chunks
+    struct arena arena;              // this struct, chunks
     struct arena scratch;            // emptied when the outermost script_protected ends
     struct script_chunk *chunks;
     size_t chunk_count;
@@ -67,8 +67,8 @@ void script_push_value(lua_State *lua, const struct value *value);
 // calling line where it is not plain data.
 struct value *script_take_value(lua_State *lua, int index, struct arena *arena);
 
-// Raises "`message`" located at the innermost running line of Lua. The first 'quoted' word of it
-// that is found in that line gets the caret. "\nnote: " starts a note.
+// Raises a message located at the innermost running line of Lua. Where its last 'quoted' word is
+// found in that line, the caret points at it. "\nnote: " starts a note.
 _Noreturn void script_raise(lua_State *lua, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // Stops the script without a message of its own: a diagnostic was added already. Cannot be caught.

@@ -21,9 +21,10 @@ look() {
         pkg-config --exists jansson || build_missing="$build_missing libjansson-dev"
         pkg-config --exists libpcre2-8 || build_missing="$build_missing libpcre2-dev"
         pkg-config --exists nettle || build_missing="$build_missing nettle-dev"
+        pkg-config --exists libutf8proc || build_missing="$build_missing libutf8proc-dev"
         pkg-config --exists cmocka || test_missing="$test_missing libcmocka-dev"
     else
-        build_missing="$build_missing pkg-config liblua5.4-dev libjansson-dev libpcre2-dev nettle-dev"
+        build_missing="$build_missing pkg-config liblua5.4-dev libjansson-dev libpcre2-dev libutf8proc-dev nettle-dev"
         test_missing="$test_missing libcmocka-dev"
     fi
     comgr=$(generator/setup/find_comgr.sh)

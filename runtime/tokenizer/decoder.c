@@ -17,20 +17,10 @@ static bool feed_replace(const struct decoding *decoding, size_t index, const ch
                          size_t length) {
     const struct decoder_stage *stage = &decoding->decoder->stages[index];
     struct byte_buffer *scratch = &decoding->state->memory[index].scratch;
-    size_t pattern_length = strlen(stage->text), replacement_length = strlen(stage->replacement);
-    const char *at = text, *end = text + length;
     scratch->length = 0;
-    for (;;) {
-        const char *found = memmem(at, (size_t)(end - at), stage->text, pattern_length);
-        const char *plain_end = found ? found : end;
-        if (!byte_buffer_append(scratch, at, (size_t)(plain_end - at), decoding->error))
-            return false;
-        if (!found)
-            break;
-        if (!byte_buffer_append(scratch, stage->replacement, replacement_length, decoding->error))
-            return false;
-        at = found + pattern_length;
-    }
+    if (!matcher_replace_all(&stage->matcher, NULL, text, length, stage->text, scratch,
+                             decoding->error))
+        return false;
     return feed(decoding, index + 1, scratch->bytes, scratch->length);
 }
 

@@ -3,11 +3,11 @@
 #ifndef RUNTIME_TOKENIZER_DECODER_H
 #define RUNTIME_TOKENIZER_DECODER_H
 
-#include "runtime/tokenizer/buffer.h"
 #include "runtime/tokenizer/fields.h"
+#include "runtime/tokenizer/matcher.h"
 
 enum decoder_kind {
-    DECODE_REPLACE,       // `text` by `replacement`
+    DECODE_REPLACE,       // the matches by `text`
     DECODE_BYTE_FALLBACK, // "<0x0A>" to its byte
     DECODE_STRIP,         // `text`, one character, off both ends
     DECODE_METASPACE,     // `text`, one character, to a space, or to nothing in the first token
@@ -19,7 +19,7 @@ struct decoder_stage {
     enum decoder_kind kind;
     bool fused; // what comes in is one token that arrives in parts
     char *text;
-    char *replacement; // REPLACE
+    struct matcher matcher; // REPLACE, a literal
     uint32_t strip_start, strip_end;
     bool drops_first; // METASPACE
 };

@@ -16,13 +16,10 @@ static void load_replace(struct decoder_stage *stage, const struct json_node *no
     stage->kind = DECODE_REPLACE;
     if (stage->fused)
         json_node_fail(node, "decoder 'Replace' after 'Fuse' or 'ByteLevel' is not supported");
-    struct json_node pattern = json_node_field(node, "pattern");
-    if (!node->document->failed && !json_object_get(pattern.json, "String"))
-        json_node_fail(&pattern, "a decoder's pattern other than 'String' is not supported");
-    stage->text = field_copy(&pattern, "String");
-    stage->replacement = field_copy(node, "content");
-    if (stage->text && stage->text[0] == '\0')
-        json_node_fail(&pattern, "an empty string is not supported");
+    matcher_load(&stage->matcher, node);
+    if (stage->matcher.regex)
+        json_node_fail(node, "a decoder's pattern of the kind 'Regex' is not supported");
+    stage->text = field_copy(node, "content");
 }
 
 static void load_metaspace(struct decoder_stage *stage, const struct json_node *node) {
@@ -83,7 +80,7 @@ void decoder_load(struct decoder *decoder, const struct json_node *node) {
 void decoder_free(struct decoder *decoder) {
     for (size_t i = 0; i < decoder->stage_count; i++) {
         free(decoder->stages[i].text);
-        free(decoder->stages[i].replacement);
+        matcher_free(&decoder->stages[i].matcher);
     }
     *decoder = (struct decoder){0};
 }

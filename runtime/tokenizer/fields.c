@@ -1,5 +1,7 @@
 #include "runtime/tokenizer/fields.h"
 
+#include "runtime/tokenizer/buffer.h"
+
 #include <string.h>
 
 bool node_is_present(const struct json_node *node) {
@@ -22,14 +24,18 @@ const char *field_optional_string(const struct json_node *object, const char *na
     return node_is_present(&field) ? json_field_string(object, name) : NULL;
 }
 
+char *node_copy(const struct json_node *node, const char *text) {
+    char *copy = strdup(text);
+    if (!copy) {
+        node->document->failed = true;
+        tokenizer_out_of_memory(node->document->error);
+    }
+    return copy;
+}
+
 char *field_copy(const struct json_node *object, const char *name) {
     const char *value = json_field_string(object, name);
-    if (object->document->failed)
-        return NULL;
-    char *copy = strdup(value);
-    if (!copy)
-        json_node_fail(object, "out of memory");
-    return copy;
+    return object->document->failed ? NULL : node_copy(object, value);
 }
 
 void fail_unsupported(const struct json_node *node, const char *kind) {

@@ -18,7 +18,8 @@ bool field_boolean(const struct json_node *object, const char *name, bool otherw
 // The string of that name, or NULL where it is absent or null.
 const char *field_optional_string(const struct json_node *object, const char *name);
 
-// A new copy of a string, owned by the caller; NULL after an error.
+// New copies of `text` and of a field, owned by the caller; NULL after an error of the document.
+char *node_copy(const struct json_node *node, const char *text);
 char *field_copy(const struct json_node *object, const char *name);
 
 // Records that `kind` ("normalizer") of the type named in `node` is not supported.

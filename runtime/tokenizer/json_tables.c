@@ -199,9 +199,11 @@ static bool append_without(const char **at, const struct json_table *table, cons
 bool json_tables_cut(struct json_tables *tables, const char *text, size_t length,
                      struct byte_buffer *rest, struct monogen_error *error) {
     *tables = (struct json_tables){0};
+    if (length == 0)
+        return true;
     struct json_cursor model = {text, text + length};
     const char *at = text;
-    if (length > 0 && find_member(&model, "model")) {
+    if (find_member(&model, "model")) {
         find_table(model, "vocab", '{', &tables->vocabulary);
         find_table(model, "merges", '[', &tables->merges);
     }

@@ -45,43 +45,97 @@ void span_list_free(struct span_list *list) {
     *list = (struct span_list){0};
 }
 
-static enum regex_result find(const struct matcher *matcher, struct regex_work *work,
-                              const char *text, size_t length, size_t from, size_t *start,
-                              size_t *end, struct monogen_error *error) {
+// The first place of `literal`, not empty, in `text` [length].
+static const char *find_literal(const char *text, size_t length, const char *literal) {
+    size_t literal_length = strlen(literal);
+    while (length >= literal_length) {
+        const char *found = memchr(text, literal[0], length - literal_length + 1);
+        if (!found || memcmp(found, literal, literal_length) == 0)
+            return found;
+        length -= (size_t)(found + 1 - text);
+        text = found + 1;
+    }
+    return NULL;
+}
+
+// A walk over the matches in a text.
+struct walk {
+    const struct matcher *matcher;
+    struct regex_work *work;
+    const char *text; // [length]
+    size_t length;
+    size_t from, done; // where to look next; where the last match ended
+    bool any;
+};
+
+static enum regex_result find(const struct walk *walk, size_t *start, size_t *end,
+                              struct monogen_error *error) {
+    const struct matcher *matcher = walk->matcher;
     if (matcher->regex)
-        return regex_find(matcher->regex, work, text, length, from, start, end, error);
-    size_t literal_length = strlen(matcher->literal);
-    const char *found = memmem(text + from, length - from, matcher->literal, literal_length);
+        return regex_find(matcher->regex, walk->work, walk->text, walk->length, walk->from, start,
+                          end, error);
+    const char *found =
+        find_literal(walk->text + walk->from, walk->length - walk->from, matcher->literal);
     if (!found)
         return REGEX_NO_MATCH;
-    *start = (size_t)(found - text);
-    *end = *start + literal_length;
+    *start = (size_t)(found - walk->text);
+    *end = *start + strlen(matcher->literal);
     return REGEX_MATCH;
+}
+
+// The next match. An empty one right behind a match does not count.
+static enum regex_result next(struct walk *walk, size_t *start, size_t *end,
+                              struct monogen_error *error) {
+    while (walk->from <= walk->length) {
+        enum regex_result result = find(walk, start, end, error);
+        if (result != REGEX_MATCH)
+            return result;
+        if (*start < *end || !walk->any || *end != walk->done) {
+            walk->any = true;
+            walk->done = walk->from = *end;
+            return REGEX_MATCH;
+        }
+        size_t left = walk->length - *end;
+        walk->from = *end + (left ? utf8_first(walk->text + *end, left) : 1);
+    }
+    return REGEX_NO_MATCH;
 }
 
 bool matcher_find_all(const struct matcher *matcher, struct regex_work *work, const char *text,
                       size_t length, struct span_list *spans, struct monogen_error *error) {
-    size_t done = 0; // the end of the last span
-    bool any = false;
+    struct walk walk = {.matcher = matcher, .work = work, .text = text, .length = length};
+    size_t start, end;
     spans->count = 0;
-    for (size_t from = 0; from <= length;) {
-        size_t start, end;
-        enum regex_result result = find(matcher, work, text, length, from, &start, &end, error);
+    for (;;) {
+        size_t done = walk.done;
+        enum regex_result result = next(&walk, &start, &end, error);
         if (result == REGEX_FAILED)
             return false;
         if (result == REGEX_NO_MATCH)
-            break;
-        if (start == end && any && end == done) {
-            // An empty match right behind a match does not count.
-            from = end < length ? end + utf8_first(text + end, length - end) : end + 1;
-            continue;
-        }
+            start = length;
         if (done < start && !span_list_append(spans, (struct span){done, start, false}, error))
             return false;
+        if (result == REGEX_NO_MATCH)
+            return true;
         if (!span_list_append(spans, (struct span){start, end, true}, error))
             return false;
-        any = true;
-        done = from = end;
     }
-    return done == length || span_list_append(spans, (struct span){done, length, false}, error);
+}
+
+bool matcher_replace_all(const struct matcher *matcher, struct regex_work *work, const char *text,
+                         size_t length, const char *replacement, struct byte_buffer *replaced,
+                         struct monogen_error *error) {
+    struct walk walk = {.matcher = matcher, .work = work, .text = text, .length = length};
+    size_t start, end, replacement_length = strlen(replacement);
+    for (;;) {
+        size_t done = walk.done;
+        enum regex_result result = next(&walk, &start, &end, error);
+        if (result == REGEX_FAILED)
+            return false;
+        if (result == REGEX_NO_MATCH)
+            return byte_buffer_append(replaced, text + done, length - done, error);
+        if (!byte_buffer_append(replaced, text + done, start - done, error) ||
+            !byte_buffer_append(replaced, replacement, replacement_length, error))
+            return false;
+    }
 }

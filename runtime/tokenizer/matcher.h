@@ -30,6 +30,11 @@ void matcher_free(struct matcher *matcher); // {0} is fine
 bool matcher_find_all(const struct matcher *matcher, struct regex_work *work, const char *text,
                       size_t length, struct span_list *spans, struct monogen_error *error);
 
+// Appends `text` [length] with `replacement` in place of each match. A literal needs no `work`.
+bool matcher_replace_all(const struct matcher *matcher, struct regex_work *work, const char *text,
+                         size_t length, const char *replacement, struct byte_buffer *replaced,
+                         struct monogen_error *error);
+
 bool span_list_append(struct span_list *list, struct span span, struct monogen_error *error);
 void span_list_free(struct span_list *list);
 

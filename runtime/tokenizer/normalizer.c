@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static void load_step(void *context, const struct json_node *node, const char *type) {
     struct normalizer *normalizer = context;
@@ -17,6 +18,8 @@ static void load_step(void *context, const struct json_node *node, const char *t
         step->kind = NORMALIZE_REPLACE;
         matcher_load(&step->matcher, node);
         step->text = field_copy(node, "content");
+    } else if (strcmp(type, "NFC") == 0) {
+        step->kind = NORMALIZE_NFC;
     } else {
         fail_unsupported(node, "normalizer");
     }
@@ -35,17 +38,17 @@ void normalizer_free(struct normalizer *normalizer) {
     *normalizer = (struct normalizer){0};
 }
 
-bool replace_matches(const char *text, const struct span_list *spans, const char *replacement,
-                     struct byte_buffer *replaced, struct monogen_error *error) {
-    size_t replacement_length = strlen(replacement);
-    for (size_t i = 0; i < spans->count; i++) {
-        const struct span *span = &spans->spans[i];
-        if (!byte_buffer_append(replaced, span->matched ? replacement : text + span->start,
-                                span->matched ? replacement_length : span->end - span->start,
-                                error))
-            return false;
-    }
-    return true;
+static bool compose(const char *text, size_t length, struct byte_buffer *composed,
+                    struct monogen_error *error) {
+    utf8proc_uint8_t *result = NULL;
+    utf8proc_ssize_t bytes = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length,
+                                          &result, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (bytes < 0)
+        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "cannot normalize the text: %s",
+                            utf8proc_errmsg(bytes));
+    bool good = byte_buffer_append(composed, (const char *)result, (size_t)bytes, error);
+    free(result);
+    return good;
 }
 
 static bool apply_step(const struct normalizer_step *step, struct regex_work *work,
@@ -57,14 +60,11 @@ static bool apply_step(const struct normalizer_step *step, struct regex_work *wo
     case NORMALIZE_PREPEND:
         return byte_buffer_append(to, step->text, strlen(step->text), error) &&
                byte_buffer_append(to, from->bytes, from->length, error);
-    case NORMALIZE_REPLACE: {
-        struct span_list spans = {0};
-        bool good =
-            matcher_find_all(&step->matcher, work, from->bytes, from->length, &spans, error) &&
-            replace_matches(from->bytes, &spans, step->text, to, error);
-        span_list_free(&spans);
-        return good;
-    }
+    case NORMALIZE_REPLACE:
+        return matcher_replace_all(&step->matcher, work, from->bytes, from->length, step->text, to,
+                                   error);
+    case NORMALIZE_NFC:
+        return compose(from->bytes, from->length, to, error);
     }
     return true;
 }

@@ -5,7 +5,7 @@
 #include "runtime/tokenizer/fields.h"
 #include "runtime/tokenizer/matcher.h"
 
-enum normalizer_kind { NORMALIZE_PREPEND, NORMALIZE_REPLACE };
+enum normalizer_kind { NORMALIZE_PREPEND, NORMALIZE_REPLACE, NORMALIZE_NFC };
 
 struct normalizer_step {
     enum normalizer_kind kind;
@@ -27,9 +27,5 @@ void normalizer_free(struct normalizer *normalizer); // {0} is fine
 bool normalizer_apply(const struct normalizer *normalizer, struct regex_work *work,
                       const char *text, size_t length, struct byte_buffer *normalized,
                       struct monogen_error *error);
-
-// Appends `text` with `replacement` in place of each match, as found in `spans`.
-bool replace_matches(const char *text, const struct span_list *spans, const char *replacement,
-                     struct byte_buffer *replaced, struct monogen_error *error);
 
 #endif

@@ -1,7 +1,6 @@
 #include "runtime/tokenizer/pretokenizer.h"
 
 #include "runtime/tokenizer/byte_level.h"
-#include "runtime/tokenizer/normalizer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,8 +113,8 @@ static bool append_bytes(struct byte_buffer *to, const char *text, size_t length
 
 // Appends the piece's new text to `to`.
 static bool rewrite_piece(const struct pretokenizer_step *step, struct regex_work *work,
-                          const char *text, const struct piece *piece, struct span_list *spans,
-                          struct byte_buffer *to, struct monogen_error *error) {
+                          const char *text, const struct piece *piece, struct byte_buffer *to,
+                          struct monogen_error *error) {
     switch (step->kind) {
     case PRETOKENIZE_PREFIX: {
         size_t bytes = strlen(step->text);
@@ -126,8 +125,8 @@ static bool rewrite_piece(const struct pretokenizer_step *step, struct regex_wor
         return byte_buffer_append(to, text, piece->length, error);
     }
     case PRETOKENIZE_REPLACE:
-        return matcher_find_all(&step->matcher, work, text, piece->length, spans, error) &&
-               replace_matches(text, spans, step->text, to, error);
+        return matcher_replace_all(&step->matcher, work, text, piece->length, step->text, to,
+                                   error);
     case PRETOKENIZE_BYTES:
         return append_bytes(to, text, piece->length, error);
     case PRETOKENIZE_SPLIT:
@@ -150,8 +149,7 @@ static bool apply_step(const struct pretokenizer_step *step, struct regex_work *
             continue;
         }
         size_t start = to->text.length;
-        if (!rewrite_piece(step, work, from->text.bytes + piece.start, &piece, spans, &to->text,
-                           error))
+        if (!rewrite_piece(step, work, from->text.bytes + piece.start, &piece, &to->text, error))
             return false;
         piece.start = start;
         piece.length = to->text.length - start;

@@ -22,13 +22,6 @@ static struct pretokenizer_step *add_step(struct pretokenizer *pretokenizer,
     return step;
 }
 
-static char *copy_text(const struct json_node *node, const char *text) {
-    char *copy = strdup(text);
-    if (!copy)
-        json_node_fail(node, "out of memory");
-    return copy;
-}
-
 static void add_regex_split(struct pretokenizer *pretokenizer, const struct json_node *node,
                             const char *pattern, enum split_behavior behavior) {
     struct pretokenizer_step *step = add_step(pretokenizer, node, PRETOKENIZE_SPLIT);
@@ -45,7 +38,7 @@ static void load_byte_level(struct pretokenizer *pretokenizer, const struct json
     if (field_boolean(node, "add_prefix_space", true)) {
         struct pretokenizer_step *step = add_step(pretokenizer, node, PRETOKENIZE_PREFIX);
         if (step)
-            step->text = copy_text(node, " ");
+            step->text = node_copy(node, " ");
     }
     if (field_boolean(node, "use_regex", true))
         add_regex_split(pretokenizer, node, byte_level_words, SPLIT_ISOLATED);
@@ -96,16 +89,16 @@ static void load_metaspace(struct pretokenizer *pretokenizer, const struct json_
         return;
     struct pretokenizer_step *step = add_step(pretokenizer, node, PRETOKENIZE_REPLACE);
     if (step) {
-        step->matcher.literal = copy_text(node, " ");
-        step->text = copy_text(node, mark);
+        step->matcher.literal = node_copy(node, " ");
+        step->text = node_copy(node, mark);
     }
     if ((always || first) && (step = add_step(pretokenizer, node, PRETOKENIZE_PREFIX))) {
-        step->text = copy_text(node, mark);
+        step->text = node_copy(node, mark);
         step->at_text_only = first;
     }
     if (field_boolean(node, "split", true) &&
         (step = add_step(pretokenizer, node, PRETOKENIZE_SPLIT))) {
-        step->matcher.literal = copy_text(node, mark);
+        step->matcher.literal = node_copy(node, mark);
         step->behavior = SPLIT_MERGED_WITH_NEXT;
     }
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_FILE_BYTES TOKENIZER_MAX_TEXT_BYTES
+#define MAX_FILE_BYTES ((size_t)256 << 20)
 
 struct tokenizer {
     struct bpe model;
