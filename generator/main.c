@@ -1,7 +1,7 @@
 // monogen: one language model and one GPU become one persistent kernel.
+#include "generator/base/version.h"
 #include "generator/commands/command_line.h"
 #include "generator/commands/interrupt.h"
-#include "generator/version.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "generator/plan/planner.h"
 
+#include "generator/base/version.h"
 #include "generator/plan/passes.h"
-#include "generator/version.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // The version that --version prints and that plans and manifests carry.
-#ifndef GENERATOR_VERSION_H
-#define GENERATOR_VERSION_H
+#ifndef GENERATOR_BASE_VERSION_H
+#define GENERATOR_BASE_VERSION_H
 
 #define MONOGEN_VERSION "monogen 0.1"
 
