@@ -164,6 +164,13 @@ static void describe_cpu(struct text *text) {
         fclose(file);
 }
 
+// What the worker calls the source, in a folder of its own: the last part of its name.
+static const char *plain_name(const struct compile_request *request) {
+    const char *slash = strrchr(request->source_name, '/');
+    const char *name = slash ? slash + 1 : request->source_name;
+    return *name == '\0' || *name == '-' || *name == '.' ? "source.hip" : name;
+}
+
 static void digest_request(const struct compile_request *request, const char *const *options,
                            size_t option_count, const char *version,
                            char digest[DIGEST_TEXT_BYTES]) {
@@ -172,7 +179,7 @@ static void digest_request(const struct compile_request *request, const char *co
         describe_cpu(&cpu);
     const char *parts[OPTIONS_MAX + 8] = {
         request->compiler,         version,         request->isa,
-        request->source_name,      request->kernel, request->source,
+        plain_name(request),       request->kernel, request->source,
         cpu.bytes ? cpu.bytes : ""};
     size_t count = 7;
     for (size_t i = 0; i < option_count; i++)
@@ -240,8 +247,9 @@ static bool take_answer(const struct compile_request *request, const struct answ
         if (strcmp(status, "failed") != 0 || *reason)
             return environment_error(diagnostics, "cannot compile %s: %s", request->source_name,
                                      *reason ? reason : "the compile worker gives no reason");
-        if (log_report(result->log.bytes ? result->log.bytes : "", request->source_name,
-                       request->source, map, diagnostics) == 0) {
+        const struct logged_source source = {plain_name(request), request->source_name,
+                                             request->source, map};
+        if (log_report(result->log.bytes ? result->log.bytes : "", &source, diagnostics) == 0) {
             environment_error(diagnostics, "cannot compile %s", request->source_name);
             if (result->log.length)
                 diagnostic_note(diagnostics, "%s", result->log.bytes);
@@ -278,7 +286,7 @@ static bool compile_now(const struct compile_request *request, const char *const
     message_add_string(&message, "action", "compile");
     message_add_string(&message, "compiler", request->compiler);
     message_add_string(&message, "isa", request->isa);
-    message_add_string(&message, "source_name", request->source_name);
+    message_add_string(&message, "source_name", plain_name(request));
     message_add_string(&message, "kernel", request->kernel);
     message_add_string(&message, "folder", scratch);
     for (size_t i = 0; i < option_count; i++)

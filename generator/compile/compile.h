@@ -19,7 +19,7 @@ struct kernel_resources {
 struct compile_request {
     const char *compiler;       // "comgr" or "cxx" (the system's C++ compiler)
     const char *isa;            // comgr's "gfx942"; "native" for cxx
-    const char *source_name;    // as it shall appear in diagnostics: "3-kernel.hip"
+    const char *source_name;    // as diagnostics name it: "3-kernel.hip", "/home/me/edited.hip"
     const char *source;         // NUL-terminated
     const char *kernel;         // symbol of the kernel, whose resources are asked for
     const char *const *options; // NULL-terminated extra options; NULL: none

@@ -86,22 +86,23 @@ static void note_origin(const struct line_map *map, int line, struct diagnostics
     text_close(&note);
 }
 
-size_t log_report(const char *log, const char *source_name, const char *source,
-                  const struct line_map *map, struct diagnostics *diagnostics) {
+size_t log_report(const char *log, const struct logged_source *source,
+                  struct diagnostics *diagnostics) {
     size_t errors = 0;
     bool in_error = false; // notes after a warning are not ours to show
     for (const char *line = log; *line;) {
         size_t length = strcspn(line, "\n");
         struct entry entry;
-        if (parse_entry(line, length, source_name, &entry)) {
+        if (parse_entry(line, length, source->name, &entry)) {
             if (entry.is_error) {
                 errors++;
-                diagnostic_add(diagnostics, DIAGNOSTIC_USER,
-                               (struct location){source_name, entry.line, entry.column, source},
-                               "%.*s", (int)entry.message_length, entry.message);
-                note_origin(map, entry.line, diagnostics);
+                diagnostic_add(
+                    diagnostics, DIAGNOSTIC_USER,
+                    (struct location){source->path, entry.line, entry.column, source->text}, "%.*s",
+                    (int)entry.message_length, entry.message);
+                note_origin(source->map, entry.line, diagnostics);
             } else if (entry.is_note && in_error) {
-                diagnostic_note(diagnostics, "%s:%d: %.*s", source_name, entry.line,
+                diagnostic_note(diagnostics, "%s:%d: %.*s", source->path, entry.line,
                                 (int)entry.message_length, entry.message);
             }
             in_error = entry.is_error || (entry.is_note && in_error);

@@ -13,10 +13,17 @@
 // equal sources give equal logs and files go by their own names.
 void log_strip_folder(struct text *log, const char *scratch);
 
+// The source that a log speaks of.
+struct logged_source {
+    const char *name;           // as the log names it: "3-kernel.hip"
+    const char *path;           // as diagnostics name it
+    const char *text;           // of the source
+    const struct line_map *map; // where its lines come from; NULL: unknown
+};
+
 // Adds a diagnostic for each error of the log ("3-kernel.hip:12:7: error: ..."), at its line of the
-// source, with the compiler's notes and, from `map` (NULL: without), the line's origin. Returns how
-// many errors the log names.
-size_t log_report(const char *log, const char *source_name, const char *source,
-                  const struct line_map *map, struct diagnostics *diagnostics);
+// source, with the compiler's notes and the line's origin. Returns how many errors the log names.
+size_t log_report(const char *log, const struct logged_source *source,
+                  struct diagnostics *diagnostics);
 
 #endif
