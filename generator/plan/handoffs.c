@@ -42,7 +42,8 @@ static bool unify_mailboxes(struct planning *planning) {
         if (strcmp(awaited[reader], mailbox) != 0)
             return diagnostic_add(planning->diagnostics, DIAGNOSTIC_USER,
                                   (struct location){.file = plan->stages[s].spec_file,
-                                                    .line = plan->stages[s].spec_line},
+                                                    .line = plan->stages[s].spec_line,
+                                                    .source = planning->model->family_source},
                                   "stage %s reads %s in one layer and %s in another: not supported "
                                   "yet",
                                   plan->stages[s].body, awaited[reader], mailbox);

@@ -96,8 +96,8 @@ CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
 
 // In the last layer the weights go on elsewhere.
 DEVICE Slice next_layer_slice(const Worker &worker) {
-    return worker.step + $(#layer_0) > $(head.step) ? after_layers_slice(worker)
-                                                    : $(first_linear.body)_slice(worker);
+    const bool last = worker.step + $(#layer_0) > $(head.step);
+    return last ? after_layers_slice(worker) : $(first_linear.body)_slice(worker);
 }
 //@ end
 
