@@ -1,0 +1,83 @@
+#include "tests/support/small_kernel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+const char small_kernel_hip[] =
+    "#define KERNEL extern \"C\" __attribute__((global, amdgpu_flat_work_group_size(256, 256)))\n"
+    "KERNEL void reverse(float *out, const float *in) {\n"
+    "    __attribute__((shared)) static float tile[256];\n"
+    "    int lane = __builtin_amdgcn_workitem_id_x();\n"
+    "    tile[lane] = in[lane];\n"
+    "    __builtin_amdgcn_s_barrier();\n"
+    "    out[lane] = 2.0f * tile[255 - lane];\n"
+    "}\n";
+
+const char small_kernel_host[] = "extern \"C\" void reverse(float *out, const float *in) {\n"
+                                 "    for (int lane = 0; lane < 256; lane++)\n"
+                                 "        out[lane] = 2.0f * in[255 - lane];\n"
+                                 "}\n";
+
+struct compile_request small_kernel_request(const char *compiler) {
+    bool comgr = strcmp(compiler, "comgr") == 0;
+    return (struct compile_request){
+        .compiler = compiler,
+        .isa = comgr ? "gfx942" : "native",
+        .source_name = "3-kernel.hip",
+        .source = comgr ? small_kernel_hip : small_kernel_host,
+        .kernel = "reverse",
+        .registers_per_lane = comgr ? 512 : 0,
+        .register_granule = comgr ? 8 : 0,
+        .waves_per_simd_max = comgr ? 8 : 0,
+    };
+}
+
+void need_compiler(const char *compiler) {
+    char line[512];
+    bool comgr = strcmp(compiler, "comgr") == 0;
+    if (!compile_probe(compiler, comgr ? "gfx942" : "native", NULL, line, sizeof line)) {
+        print_message("SKIPPED: %s\n", line);
+        skip();
+    }
+}
+
+const char *test_folder(const char *name) {
+    static char path[1024];
+    const char *parent = getenv("MONOGEN_TEST_TMP");
+    static char made[] = "/tmp/monogen-test-XXXXXX";
+    if (!parent) {
+        if (made[strlen(made) - 1] == 'X')
+            assert_non_null(mkdtemp(made));
+        parent = made;
+    }
+    snprintf(path, sizeof path, "%s/%s", parent, name);
+    assert_int_equal(mkdir(path, 0755), 0);
+    return path;
+}
+
+void write_test_file(const char *path, const char *bytes) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, strlen(bytes), file), strlen(bytes));
+    assert_int_equal(fclose(file), 0);
+}
+
+void write_fake_worker(const char *path, const char *version, const char *body) {
+    char script[4096];
+    snprintf(script, sizeof script,
+             "#!/bin/sh\n"
+             "case $(cat) in\n"
+             "*'action 5\nprobe'*) printf 'monogen-compile 1\\nstatus 2\\nok\\nversion "
+             "%zu\\n%s\\nend\\n';;\n"
+             "*) %s;;\n"
+             "esac\n",
+             strlen(version), version, body);
+    write_test_file(path, script);
+    assert_int_equal(chmod(path, 0755), 0);
+}
