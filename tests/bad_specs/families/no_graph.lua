@@ -1,0 +1,1 @@
+family { name = "no_graph", model_type = "no_graph" }

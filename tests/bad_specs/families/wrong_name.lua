@@ -1,0 +1,4 @@
+family {
+  name = "another", model_type = "x",
+  graph = function(m) end,
+}

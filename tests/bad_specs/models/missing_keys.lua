@@ -1,0 +1,4 @@
+-- nothing but a name
+model {
+  name = "mine", family = "llama", dtype = "bf16",
+}

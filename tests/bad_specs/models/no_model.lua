@@ -1,0 +1,2 @@
+-- no model at all
+local x = 1

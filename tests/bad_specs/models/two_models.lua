@@ -1,0 +1,3 @@
+-- two models in one file
+model { name = "a" }
+model { name = "b" }

@@ -1,0 +1,235 @@
+// generate and inspect, as their users start them.
+#include "generator/base/file.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "tests/support/program.h"
+#include "tests/support/small_kernel.h"
+
+static void generate_tells_every_stage(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    struct process_result result = program_run(
+        0, "generate austen-3m --target host -o '%s/told' --set cus=3", program_folder());
+    static const char *const parts[] = {
+        "austen-3m -> host", "\nplan ",    "\ncheck ", "\nemit ",
+        "\ncompile ",        "\npredict ", "3 CUs",    "told/3-kernel"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        expect_part(words_of(&result.output), parts[i]);
+    if (strstr(words_of(&result.output), program_folder()))
+        fail_msg("an absolute path in:\n%s", words_of(&result.output));
+    process_result_close(&result);
+    result = program_run(0, "generate austen-3m --target host -o '%s/told' --set cus=3",
+                         program_folder());
+    expect_part(words_of(&result.output), "cached");
+    process_result_close(&result);
+}
+
+static void generate_json_names_the_artefacts(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    struct process_result result =
+        program_run(0, "generate austen-3m --target host --json -o '%s/json'", program_folder());
+    json_t *json = parse_json(&result.output), *paths = json_object_get(json, "paths");
+    assert_int_equal(json_object_size(paths), 8);
+    const char *name;
+    json_t *path;
+    json_object_foreach(paths, name, path) if (!file_exists(json_string_value(path)))
+        fail_msg("%s: %s is not there", name, json_string_value(path));
+    assert_int_equal(json_string_length(json_object_get(json, "plan_digest")), 64);
+    json_decref(json);
+    process_result_close(&result);
+}
+
+static void a_printed_plan_makes_the_same_source(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    char before[PATH_MAX + 128], again[PATH_MAX + 128];
+    const char *from = program_generated("host");
+    snprintf(before, sizeof before, "%s/3-kernel.hip", from);
+    snprintf(again, sizeof again, "%s/again/3-kernel.hip", program_folder());
+    struct process_result result =
+        program_run(0, "generate --plan '%s/2-plan.lua' -o '%s/again'", from, program_folder());
+    process_result_close(&result);
+    struct arena arena = {0};
+    struct diagnostics diagnostics = {0};
+    size_t lengths[2];
+    const char *texts[2] = {file_read(&arena, before, 1 << 24, &lengths[0], &diagnostics),
+                            file_read(&arena, again, 1 << 24, &lengths[1], &diagnostics)};
+    assert_true(texts[0] && texts[1]);
+    assert_string_equal(texts[0], texts[1]);
+    diagnostics_close(&diagnostics);
+    arena_close(&arena);
+}
+
+static void an_edited_source_is_used_and_located(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/edited.hip", program_folder());
+    write_test_file(path, "int broken(\n");
+    struct process_result result = program_run(
+        1, "generate austen-3m --target host --source '%s' -o '%s/edited'", path, program_folder());
+    expect_part(words_of(&result.errors), ": error: ");
+    expect_part(words_of(&result.errors), "int broken(");
+    process_result_close(&result);
+    snprintf(path, sizeof path, "%s/edited", program_folder());
+    assert_false(folder_exists(path));
+}
+
+static void resources_have_their_keys(void **state) {
+    (void)state;
+    need_compiler("comgr");
+    static const char *const keys[] = {"vgpr",        "agpr",          "sgpr",
+                                       "lds_bytes",   "scratch_bytes", "vgpr_spills",
+                                       "sgpr_spills", "code_bytes",    "waves_per_simd"};
+    const char *from = program_generated("mi300x");
+    struct process_result text = program_run(0, "inspect '%s' resources", from);
+    struct process_result result = program_run(0, "inspect '%s' resources --json", from);
+    json_t *json = parse_json(&result.output);
+    assert_int_equal(json_object_size(json), sizeof keys / sizeof *keys);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        assert_true(json_is_integer(json_object_get(json, keys[i])));
+        expect_part(words_of(&text.output), keys[i]);
+    }
+    assert_int_equal(json_integer_value(json_object_get(json, "vgpr_spills")), 0);
+    assert_int_equal(json_integer_value(json_object_get(json, "sgpr_spills")), 0);
+    assert_int_equal(json_integer_value(json_object_get(json, "scratch_bytes")), 0);
+    assert_true(json_integer_value(json_object_get(json, "lds_bytes")) <= 64 << 10);
+    assert_true(json_integer_value(json_object_get(json, "vgpr")) > 0);
+    assert_true(json_integer_value(json_object_get(json, "waves_per_simd")) > 0);
+    json_decref(json);
+    process_result_close(&result);
+    process_result_close(&text);
+}
+
+static void every_view_prints_text_and_json(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    static const char *const view_lines[] = {"",       "plan",   "source", "isa",    "resources",
+                                             "line 9", "step 1", "cu 1",   "choice", "choice cus"};
+    const char *from = program_generated("host");
+    for (size_t i = 0; i < sizeof view_lines / sizeof *view_lines; i++) {
+        struct process_result result = program_run(0, "inspect '%s' %s", from, view_lines[i]);
+        assert_true(result.output.length > 10);
+        process_result_close(&result);
+        result = program_run(0, "inspect '%s' %s --json", from, view_lines[i]);
+        json_decref(parse_json(&result.output));
+        process_result_close(&result);
+    }
+    struct process_result result = program_run(0, "inspect '%s' keys", from);
+    expect_part(words_of(&result.output), "unroll");
+    process_result_close(&result);
+}
+
+static json_t *inspect_json(const char *from, const char *view) {
+    struct process_result result = program_run(0, "inspect '%s' %s --json", from, view);
+    json_t *json = parse_json(&result.output);
+    process_result_close(&result);
+    return json;
+}
+
+static void lines_and_steps_agree(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    const char *from = program_generated("host");
+    json_t *step = inspect_json(from, "step 1");
+    const char *lines = json_string_value(json_object_get(step, "emitted_lines"));
+    assert_non_null(lines);
+    char view[64];
+    snprintf(view, sizeof view, "line %ld", strtol(lines, NULL, 10));
+    json_t *line = inspect_json(from, view);
+    assert_int_equal(json_integer_value(json_object_get(line, "step")), 1);
+    assert_string_equal(json_string_value(json_object_get(line, "stage")),
+                        json_string_value(json_object_get(step, "stage")));
+    assert_true(json_is_string(json_object_get(line, "template")));
+    json_decref(line);
+    json_decref(step);
+}
+
+// What the CUs stream together is what a token reads.
+static void cus_share_out_the_weights(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    const char *from = program_generated("host");
+    json_t *overview = inspect_json(from, "");
+    const json_int_t cus = json_integer_value(json_object_get(overview, "cus"));
+    json_int_t sum = 0;
+    for (json_int_t cu = 0; cu < cus; cu++) {
+        char view[64];
+        snprintf(view, sizeof view, "cu %lld", (long long)cu);
+        json_t *json = inspect_json(from, view);
+        sum += json_integer_value(json_object_get(json, "weight_bytes_per_token"));
+        json_decref(json);
+    }
+    const json_int_t token = json_integer_value(json_object_get(overview, "bytes_per_token"));
+    if (sum < token * 99 / 100 || sum > token * 101 / 100)
+        fail_msg("the CUs stream %lld bytes, a token reads %lld", (long long)sum, (long long)token);
+    json_decref(overview);
+}
+
+static void what_is_not_there_is_an_error(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    const char *from = program_generated("host");
+    static const struct {
+        const char *view, *part;
+        int status;
+    } cases[] = {
+        {"line 0", "has lines 1 to", 2},   {"line 999999", "has lines 1 to", 2},
+        {"line x", "has lines 1 to", 2},   {"step 1x", "has steps 0 to", 2},
+        {"step 999", "has steps 0 to", 2}, {"cu 2", "has cus 0 to 1", 2},
+        {"choice cuz", "did you mean", 2}, {"line", "N is missing", 2},
+        {"resources now", "too much", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct process_result result =
+            program_run(cases[i].status, "inspect '%s' %s", from, cases[i].view);
+        expect_part(words_of(&result.errors), cases[i].part);
+        process_result_close(&result);
+    }
+}
+
+static void damaged_artefacts_are_located(void **state) {
+    (void)state;
+    char broken[PATH_MAX + 32], path[PATH_MAX + 64];
+    snprintf(broken, sizeof broken, "%s/broken", program_folder());
+    assert_int_equal(mkdir(broken, 0755), 0);
+    snprintf(path, sizeof path, "%s/2-plan.lua", broken);
+    write_test_file(path, "plan { format = 1, }\n");
+    struct process_result result = program_run(1, "inspect '%s' plan", broken);
+    expect_part(words_of(&result.errors), "2-plan.lua:");
+    process_result_close(&result);
+    snprintf(path, sizeof path, "%s/7-manifest.json", broken);
+    static const char *const manifests[] = {"", "[]", "{\"kernel\": 3}",
+                                            "{\"kernel\": {\"resources\": {\"vgpr\": \"many\"}}}"};
+    for (size_t i = 0; i < sizeof manifests / sizeof *manifests; i++) {
+        write_test_file(path, manifests[i]);
+        result = program_run(1, "inspect '%s' resources", broken);
+        expect_part(words_of(&result.errors), "7-manifest.json");
+        process_result_close(&result);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(generate_tells_every_stage),
+        cmocka_unit_test(generate_json_names_the_artefacts),
+        cmocka_unit_test(a_printed_plan_makes_the_same_source),
+        cmocka_unit_test(an_edited_source_is_used_and_located),
+        cmocka_unit_test(resources_have_their_keys),
+        cmocka_unit_test(every_view_prints_text_and_json),
+        cmocka_unit_test(lines_and_steps_agree),
+        cmocka_unit_test(cus_share_out_the_weights),
+        cmocka_unit_test(what_is_not_there_is_an_error),
+        cmocka_unit_test(damaged_artefacts_are_located),
+    };
+    return cmocka_run_group_tests(tests, program_open, NULL);
+}

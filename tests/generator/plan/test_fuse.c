@@ -1,0 +1,251 @@
+#include "generator/base/file.h"
+#include "generator/plan/planner.h"
+#include "tests/support/made_plan.h"
+#include "tests/support/printed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <string.h>
+
+#define FAMILIES "tests/specs/families"
+
+static int close_plan(void **state) {
+    made_plan_close(*state);
+    return 0;
+}
+
+static struct made_plan made; // of the test that runs
+
+static int prepare(void **state) {
+    made = (struct made_plan){0};
+    *state = &made;
+    return 0;
+}
+
+static void expect_part(const struct plan_stage *stage, int index, const char *tensor, int rows,
+                        int first, int stride, int pair_span) {
+    const struct plan_part *part = &stage->parts[index];
+    if (strcmp(part->tensor, tensor) != 0 || part->rows != rows || part->first != first ||
+        part->stride != stride || part->pair_span != pair_span)
+        fail_msg("step %d part %d is %s: %d rows at %d, stride %d, span %d", stage->step, index,
+                 part->tensor, part->rows, part->first, part->stride, part->pair_span);
+}
+
+// austen-3m: hidden 256, 4 layers, 4 heads and 2 KV heads of 64, MLP 768, vocabulary 2048.
+static void test_the_stages_of_a_llama(void **state) {
+    (void)state;
+    made_plan_open(&made, "austen-3m", "mi300x", "");
+    const struct plan_plan *plan = &made.plan;
+    static const char *const layer_bodies[] = {"qkv", "attention", "attention_output", "gate_up",
+                                               "down"};
+    assert_int_equal(plan->stages_count, 1 + 4 * 5 + 3);
+    for (int s = 0; s < plan->stages_count; s++) {
+        const bool in_layer = s >= 1 && s < 1 + 4 * 5;
+        const char *expected = in_layer ? layer_bodies[(s - 1) % 5]
+                               : s == 0
+                                   ? "embed"
+                                   : (const char *const[]){"lm_head", "select", "token"}[s - 21];
+        assert_int_equal(plan->stages[s].step, s);
+        assert_string_equal(plan->stages[s].body, expected);
+        assert_int_equal(plan->stages[s].layer, in_layer ? (s - 1) / 5 : -1);
+        assert_string_equal(plan->stages[s].spec_file, "specs/families/llama.lua");
+        assert_true(plan->stages[s].spec_line > 0);
+    }
+    assert_int_equal(plan->bodies_count, 9);
+}
+
+static void test_the_parts_of_a_llama(void **state) {
+    (void)state;
+    made_plan_open(&made, "austen-3m", "mi300x", "");
+    const struct plan_plan *plan = &made.plan;
+    const struct plan_stage *qkv = need_stage(plan, "qkv", 2);
+    assert_int_equal(qkv->parts_count, 3);
+    expect_part(qkv, 0, "model.layers.2.self_attn.q_proj.weight", 256, 0, 1, 64);
+    expect_part(qkv, 1, "model.layers.2.self_attn.k_proj.weight", 128, 256, 1, 64);
+    expect_part(qkv, 2, "model.layers.2.self_attn.v_proj.weight", 128, 384, 1, 0);
+    const struct plan_stage *output = need_stage(plan, "attention_output", 2);
+    assert_int_equal(output->parts_count, 1);
+    expect_part(output, 0, "model.layers.2.self_attn.o_proj.weight", 256, 0, 1, 0);
+    const struct plan_stage *gate = need_stage(plan, "gate_up", 2);
+    assert_int_equal(gate->parts_count, 2);
+    expect_part(gate, 0, "model.layers.2.mlp.gate_proj.weight", 768, 0, 2, 0);
+    expect_part(gate, 1, "model.layers.2.mlp.up_proj.weight", 768, 1, 2, 0);
+    const struct plan_stage *down = need_stage(plan, "down", 2);
+    assert_int_equal(down->parts_count, 1);
+    expect_part(down, 0, "model.layers.2.mlp.down_proj.weight", 256, 0, 1, 0);
+    const struct plan_stage *head = need_stage(plan, "lm_head", -1);
+    assert_int_equal(head->parts_count, 1);
+    expect_part(head, 0, "model.embed_tokens.weight", 2048, 0, 1, 0);
+    assert_int_equal(need_stage(plan, "attention", 2)->parts_count, 0);
+    assert_int_equal(need_stage(plan, "embed", -1)->parts_count, 0);
+}
+
+static void expect_body(const char *name, const char *op, const char *prologue,
+                        const char *epilogue, int rows, int columns) {
+    const struct plan_body *body = need_body(&made.plan, name);
+    if (strcmp(body->op, op) != 0 || strcmp(body->prologue, prologue) != 0 ||
+        strcmp(body->epilogue, epilogue) != 0 || body->rows != rows || body->columns != columns)
+        fail_msg("%s is %s, %s before, %s after, %d x %d", name, body->op, body->prologue,
+                 body->epilogue, body->rows, body->columns);
+}
+
+static void test_the_bodies_of_a_llama(void **state) {
+    (void)state;
+    made_plan_open(&made, "austen-3m", "mi300x", "");
+    expect_body("embed", "embed", "none", "none", 256, 0);
+    expect_body("qkv", "linear", "rmsnorm", "rope", 512, 256);
+    expect_body("attention", "attention", "none", "none", 2, 64);
+    expect_body("attention_output", "linear", "plain", "residual", 256, 256);
+    expect_body("gate_up", "linear", "rmsnorm", "gate", 1536, 256);
+    expect_body("down", "linear", "plain", "residual", 256, 768);
+    expect_body("lm_head", "linear", "rmsnorm", "logits", 2048, 256);
+    expect_body("select", "select", "none", "none", 1, 0);
+    expect_body("token", "token", "none", "none", 1, 0);
+    assert_int_equal(need_body(&made.plan, "qkv")->rope_rows, 256 + 128);
+    assert_int_equal(need_body(&made.plan, "down")->rope_rows, 0);
+    assert_true(need_body(&made.plan, "attention")->scale == 0.125); // 1 / sqrt(64)
+    assert_true(need_body(&made.plan, "down")->scale == 1);
+}
+
+// Norm weights belong to the stage that norms its input.
+static void test_the_norms_of_a_llama(void **state) {
+    (void)state;
+    made_plan_open(&made, "austen-3m", "mi300x", "");
+    const struct plan_plan *plan = &made.plan;
+    for (int s = 0; s < plan->stages_count; s++) {
+        const struct plan_stage *stage = &plan->stages[s];
+        const bool normed = strcmp(plan_body_named(plan, stage->body)->prologue, "rmsnorm") == 0;
+        if (normed != (stage->vector_offset >= 0))
+            fail_msg("step %d (%s) has its norm at %lld", s, stage->body,
+                     (long long)stage->vector_offset);
+        if (!normed)
+            continue;
+        const char *expected =
+            stage->layer < 0
+                ? "model.norm.weight"
+                : arena_format(&made.arena, "model.layers.%d.%s_layernorm.weight", stage->layer,
+                               strcmp(stage->body, "qkv") == 0 ? "input" : "post_attention");
+        const char *found = NULL;
+        for (int v = 0; v < plan->vectors_count; v++)
+            if (plan->vectors[v].offset == stage->vector_offset)
+                found = plan->vectors[v].tensor;
+        assert_non_null(found);
+        assert_string_equal(found, expected);
+    }
+}
+
+// A model of a family under tests/specs, made by `set` ("layers=2").
+static bool plan_family(const char *family, const char *set) {
+    const char *spec = temporary_path("model.lua");
+    struct diagnostics trouble = {0};
+    struct text source = {0};
+    text_format(&source,
+                "model {\n"
+                "  name = \"%s\", family = \"%s\", dtype = \"bf16\",\n"
+                "  hidden = 64, layers = 4, vocab = 256, mlp = 64,\n"
+                "  heads = 4, kv_heads = 4, head_dim = 16, context = 64,\n"
+                "  norm_eps = 1e-5, rope = { theta = 10000 },\n"
+                "}\n",
+                family, family);
+    assert_true(file_write(spec, source.bytes, source.length, &trouble));
+    text_close(&source);
+    return made_plan_try(&made, "tests/specs", spec, "mi300x", set);
+}
+
+// A body whose shape differs gets a name of its own; layers that differ are written out.
+static void test_layers_that_differ(void **state) {
+    (void)state;
+    if (!plan_family("unlike_layers", ""))
+        fail_msg("%s", printed_diagnostics(&made.diagnostics));
+    assert_int_equal(made.plan.stages_count, 1 + 4 * 5 + 3);
+    assert_int_equal(need_body(&made.plan, "gate_up")->rows, 128);
+    assert_int_equal(need_body(&made.plan, "gate_up_2")->rows, 64);
+    assert_int_equal(need_body(&made.plan, "down")->columns, 64);
+    assert_int_equal(need_body(&made.plan, "down_2")->columns, 32);
+    need_stage(&made.plan, "gate_up", 0);
+    need_stage(&made.plan, "gate_up_2", 3);
+    assert_string_equal(made.plan.unroll, "inline");
+    // the order in which a family writes factors and summands does not matter
+    expect_part(need_stage(&made.plan, "gate_up", 0), 0, "layers.0.gate", 64, 0, 2, 0);
+    expect_part(need_stage(&made.plan, "gate_up", 0), 1, "layers.0.up", 64, 1, 2, 0);
+}
+
+static void test_layers_that_differ_are_no_loop(void **state) {
+    (void)state;
+    assert_false(plan_family("unlike_layers", "unroll=loop"));
+    assert_int_equal(diagnostics_exit_status(&made.diagnostics), DIAGNOSTIC_USAGE);
+    assert_string_equal(made.diagnostics.items[0].message,
+                        "--set unroll=loop: the layers of unlike_layers are not alike");
+}
+
+// What each file under FAMILIES says in its first line, about its line that ends in "-- here".
+static bool refused_as_expected(const char *name) {
+    struct arena arena = {0};
+    struct diagnostics trouble = {0};
+    size_t length = 0;
+    char *source = file_read(&arena, arena_format(&arena, FAMILIES "/%s.lua", name), 1 << 16,
+                             &length, &trouble);
+    assert_non_null(source);
+    static const char mark[] = "-- expect: ";
+    bool good = true;
+    if (strncmp(source, mark, strlen(mark)) == 0) {
+        const char *here = strstr(source, "-- here");
+        assert_non_null(here);
+        int line = 1;
+        for (const char *at = source; at < here; at++)
+            line += *at == '\n';
+        const char *expected = source + strlen(mark);
+        source[strcspn(source, "\n")] = '\0';
+        const char *file = arena_format(&arena, "specs/families/%s.lua", name);
+        const bool planned = plan_family(name, "");
+        const struct diagnostic *error = made.diagnostics.items;
+        good = !planned && made.diagnostics.count == 1 && error->kind == DIAGNOSTIC_USER &&
+               strcmp(error->message, expected) == 0 && error->at.line == line && error->at.file &&
+               strcmp(error->at.file, file) == 0 &&
+               strstr(printed_diagnostics(&made.diagnostics), "-- here"); // the line is shown
+        if (!good)
+            print_error("%s, line %d: expected \"%s\", got %s\n%s", name, line, expected,
+                        planned ? "a plan" : "", printed_diagnostics(&made.diagnostics));
+        made_plan_close(&made);
+    }
+    arena_close(&arena);
+    diagnostics_close(&trouble);
+    return good;
+}
+
+static void test_graphs_that_cannot_fuse(void **state) {
+    (void)state;
+    DIR *folder = opendir(FAMILIES);
+    assert_non_null(folder);
+    int files = 0, bad = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (!dot || strcmp(dot, ".lua") != 0)
+            continue;
+        struct arena arena = {0};
+        files++;
+        bad +=
+            !refused_as_expected(arena_bytes(&arena, entry->d_name, (size_t)(dot - entry->d_name)));
+        arena_close(&arena);
+    }
+    closedir(folder);
+    if (files < 15 || bad > 0)
+        fail_msg("%d of %d families are not refused as expected", bad, files);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, close_plan)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_the_stages_of_a_llama),   TEST(test_the_parts_of_a_llama),
+        TEST(test_the_bodies_of_a_llama),   TEST(test_the_norms_of_a_llama),
+        TEST(test_layers_that_differ),      TEST(test_layers_that_differ_are_no_loop),
+        TEST(test_graphs_that_cannot_fuse),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
