@@ -1,0 +1,356 @@
+#include "runtime/float_formats.h"
+#include "runtime/random_weights.h"
+#include "runtime/weights.h"
+#include "tests/support/kernel_folder.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+// ---- a device that is plain memory, with an address for the host or without
+// ----------------------
+struct device {
+    unsigned char *weights, *vectors; // where uploads to address 1 and 2 go
+    size_t uploads;
+    bool full; // uploads fail
+};
+
+static bool upload(struct device *device, const struct device_memory *to, size_t offset,
+                   const void *from, size_t bytes, struct monogen_error *error) {
+    if (device->full)
+        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "the device is full");
+    assert_true(offset <= to->bytes && bytes <= to->bytes - offset);
+    memcpy((to->device_address == 1 ? device->weights : device->vectors) + offset, from, bytes);
+    device->uploads++;
+    return true;
+}
+
+static const struct backend memory_backend = {.name = "memory", .upload = upload};
+
+// What a load left: weights and vectors, to be freed.
+struct loaded {
+    unsigned char *weights;
+    float *vectors;
+};
+
+static bool load(const struct kernel_folder *folder, const struct weight_source *source,
+                 bool in_place, bool full, struct loaded *loaded, struct monogen_error *error) {
+    kernel_folder_write_manifest(folder);
+    struct manifest *manifest = manifest_open(folder->path, error);
+    if (!manifest)
+        fail_msg("%s", error->message);
+    size_t bytes = manifest->memory.weights_bytes, vector_bytes = manifest->memory.vectors_bytes;
+    loaded->weights = calloc(1, bytes);
+    loaded->vectors = calloc(1, vector_bytes);
+    assert_non_null(loaded->weights);
+    assert_non_null(loaded->vectors);
+    struct device device = {
+        .weights = loaded->weights, .vectors = (unsigned char *)loaded->vectors, .full = full};
+    struct device_memory weights = {
+        .device_address = 1, .bytes = bytes, .host = in_place ? loaded->weights : NULL};
+    struct device_memory vectors = {.device_address = 2, .bytes = vector_bytes};
+    bool done = weights_load(manifest, source, &memory_backend, &device, &weights, &vectors, error);
+    manifest_close(manifest);
+    if (!done) {
+        free(loaded->weights);
+        free(loaded->vectors);
+    }
+    return done;
+}
+
+// ---- a checkpoint whose elements tell where they are from
+// -----------------------------------------
+struct matrix {
+    const char *name;
+    unsigned rows, columns;
+};
+static const struct matrix matrices[] = {{"q", 8, 10},     {"k", 4, 10},   {"v", 2, 10},
+                                         {"gate", 15, 16}, {"up", 15, 16}, {"embedding", 64, 12}};
+enum { MATRIX_COUNT = sizeof matrices / sizeof matrices[0] };
+
+// Never zero, and different for each element of all tensors.
+static uint16_t element(unsigned matrix, unsigned row, unsigned column) {
+    return (uint16_t)(matrix * 1024 + row * 16 + column + 1);
+}
+
+static void write_checkpoint(const struct kernel_folder *folder) {
+    static uint16_t data[MATRIX_COUNT][1024];
+    static const uint16_t norm[12] = {0x3f80, 0x4000, 0x4040}; // 1, 2, 3, 0 ...
+    struct tensor_to_write tensors[MATRIX_COUNT + 2];
+    char shapes[MATRIX_COUNT][32];
+    for (unsigned m = 0; m < MATRIX_COUNT; m++) {
+        unsigned rows = matrices[m].rows, columns = matrices[m].columns;
+        for (unsigned i = 0; i < rows * columns; i++)
+            data[m][i] = element(m, i / columns, i % columns);
+        snprintf(shapes[m], sizeof shapes[m], "[%u,%u]", rows, columns);
+        tensors[m] = (struct tensor_to_write){matrices[m].name, "BF16", shapes[m], data[m],
+                                              (size_t)rows * columns * 2};
+    }
+    tensors[MATRIX_COUNT] = (struct tensor_to_write){"norm", "BF16", "[10]", norm, 20};
+    tensors[MATRIX_COUNT + 1] = (struct tensor_to_write){"norm1", "BF16", "[12]", norm, 24};
+    kernel_folder_write_tensors(folder, "model.safetensors", tensors, MATRIX_COUNT + 2);
+}
+
+static struct safetensors *open_checkpoint(struct kernel_folder *folder) {
+    write_checkpoint(folder);
+    struct safetensors *tensors = safetensors_open_checkpoint(folder->path, &folder->error);
+    if (!tensors)
+        fail_msg("%s", folder->error.message);
+    return tensors;
+}
+
+// ---- the packing rule, written as an answer to "what is packed row p, column c of this stage"
+// -----
+static uint16_t qkv(unsigned row, unsigned column) {
+    static const unsigned q[8] = {0, 4, 1, 5, 2, 6, 3, 7}, k[4] = {0, 2, 1, 3};
+    if (column >= 10 || row >= 14)
+        return 0;
+    return row < 8    ? element(0, q[row], column)
+           : row < 12 ? element(1, k[row - 8], column)
+                      : element(2, row - 12, column);
+}
+static uint16_t gate_up(unsigned row, unsigned column) {
+    return element(row % 2 ? 4 : 3, row / 2, column);
+}
+static uint16_t embedding(unsigned row, unsigned column) { return element(5, row, column); }
+
+static const struct {
+    uint16_t (*at)(unsigned row, unsigned column);
+    unsigned tiles, tile_rows, units, unit_columns;
+} stages[3] = {{qkv, 4, 4, 3, 4}, {gate_up, 5, 6, 1, 16}, {embedding, 4, 16, 2, 6}};
+
+static uint16_t *append_stage(uint16_t *to, unsigned stage, unsigned first, unsigned end) {
+    for (unsigned tile = first; tile < end; tile++)
+        for (unsigned unit = 0; unit < stages[stage].units; unit++)
+            for (unsigned row = 0; row < stages[stage].tile_rows; row++)
+                for (unsigned i = 0; i < stages[stage].unit_columns; i++)
+                    *to++ = stages[stage].at(tile * stages[stage].tile_rows + row,
+                                             unit * stages[stage].unit_columns + i);
+    return to;
+}
+
+// Expected weights for partitions "even" and "uneven" of `cus` CUs.
+static void expect_packed(const struct loaded *loaded, unsigned cus, const unsigned *even,
+                          const unsigned *uneven) {
+    uint16_t expected[4416 / 2], *to = expected;
+    for (unsigned cu = 0; cu < cus; cu++) {
+        to = append_stage(to, 0, even[cu], even[cu + 1]);
+        to = append_stage(to, 1, uneven[cu], uneven[cu + 1]);
+    }
+    for (unsigned cu = 0; cu < cus; cu++)
+        to = append_stage(to, 2, even[cu], even[cu + 1]);
+    for (unsigned i = 0; i < 64 * 12; i++)
+        *to++ = embedding(i / 12, i % 12);
+    assert_int_equal(to - expected, 4416 / 2);
+    for (size_t i = 0; i < 4416 / 2; i++) {
+        uint16_t stored;
+        memcpy(&stored, loaded->weights + i * 2, 2);
+        if (stored != expected[i])
+            fail_msg("%u CUs: element %zu is %u, expected %u", cus, i, stored, expected[i]);
+    }
+}
+
+static void set_partitions(struct kernel_folder *folder, unsigned cus, const unsigned *even,
+                           const unsigned *uneven) {
+    const unsigned *const boundaries[2] = {even, uneven};
+    for (size_t p = 0; p < 2; p++) {
+        char path[64], text[256] = "[";
+        for (unsigned cu = 0; cu <= cus; cu++) {
+            size_t length = strlen(text);
+            snprintf(text + length, sizeof text - length, "%u%s", boundaries[p][cu],
+                     cu == cus ? "]" : ",");
+        }
+        snprintf(path, sizeof path, "partitions[%zu].first_tile", p);
+        kernel_folder_set(folder, path, text);
+    }
+    kernel_folder_set_integer(folder, "target.cus", cus);
+    kernel_folder_set_integer(folder, "kernel.workgroups", cus);
+}
+
+static void weights_are_packed_by_the_rule(void **state) {
+    struct kernel_folder *folder = *state;
+    struct safetensors *checkpoint = open_checkpoint(folder);
+    static const struct {
+        unsigned cus, even[10], uneven[10];
+    } cases[] = {
+        {1, {0, 4}, {0, 5}},
+        {3, {0, 2, 3, 4}, {0, 3, 3, 5}},
+        {4, {0, 1, 2, 3, 4}, {0, 0, 1, 4, 5}},
+        {9, {0, 0, 1, 1, 2, 3, 3, 4, 4, 4}, {0, 1, 1, 2, 2, 3, 4, 5, 5, 5}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        set_partitions(folder, cases[i].cus, cases[i].even, cases[i].uneven);
+        for (int in_place = 0; in_place < 2; in_place++) {
+            struct loaded loaded;
+            struct weight_source source = {.checkpoint = checkpoint};
+            if (!load(folder, &source, in_place, false, &loaded, &folder->error))
+                fail_msg("%s", folder->error.message);
+            expect_packed(&loaded, cases[i].cus, cases[i].even, cases[i].uneven);
+            free(loaded.weights);
+            free(loaded.vectors);
+        }
+    }
+    safetensors_close(checkpoint);
+}
+
+static void vectors_are_stored_as_f32_with_their_addend(void **state) {
+    struct kernel_folder *folder = *state;
+    struct safetensors *checkpoint = open_checkpoint(folder);
+    struct weight_source source = {.checkpoint = checkpoint};
+    struct loaded loaded;
+    assert_true(load(folder, &source, true, false, &loaded, &folder->error));
+    static const float norm[4] = {1, 2, 3, 0}, norm1[4] = {2, 3, 4, 1};
+    assert_memory_equal(loaded.vectors, norm, sizeof norm);
+    assert_memory_equal(loaded.vectors + 12, norm1, sizeof norm1);
+    assert_true(loaded.vectors[23] == 1 && loaded.vectors[10] == 0);
+    free(loaded.weights);
+    free(loaded.vectors);
+    safetensors_close(checkpoint);
+}
+
+static void a_model_larger_than_the_staging_is_packed_in_pieces(void **state) {
+    struct kernel_folder *folder = *state;
+    // 3 CUs, 12 MiB of rows and one tile of more than the staging holds.
+    kernel_folder_set(folder, "weights.regions",
+                      "[{\"name\":\"a\",\"offset\":0,\"bytes\":12582912,\"layout\":\"rows\","
+                      "\"tensor\":\"a\",\"rows\":6144,\"columns\":1024},"
+                      "{\"name\":\"b\",\"offset\":12582912,\"bytes\":8388608,\"layout\":\"tiles\","
+                      "\"stages\":[{\"step\":0,\"name\":\"b\",\"layer\":-1,\"tiles\":1,"
+                      "\"tile_rows\":2048,\"columns\":2048,\"unit_columns\":2048,"
+                      "\"partition\":\"even\",\"parts\":[{\"tensor\":\"b\",\"rows\":2048,"
+                      "\"first\":0,\"stride\":1,\"pair_span\":0}]}]}]");
+    kernel_folder_set(folder, "partitions[0].first_tile", "[0,0,1,1]");
+    kernel_folder_set_integer(folder, "memory.weights_bytes", 12582912 + 8388608);
+    struct weight_source source = {.random_seed = 7};
+    struct loaded staged, in_place;
+    assert_true(load(folder, &source, false, false, &staged, &folder->error));
+    assert_true(load(folder, &source, true, false, &in_place, &folder->error));
+    assert_memory_equal(staged.weights, in_place.weights, 12582912 + 8388608);
+    uint16_t expected[1024], row[1024];
+    random_weights_fill(random_weights_key(7, "a"), 1024, WEIGHT_BF16, 6143 * 1024, 1024, expected);
+    memcpy(row, staged.weights + 6143 * 2048, sizeof row);
+    assert_memory_equal(row, expected, sizeof row);
+    free(staged.weights);
+    free(staged.vectors);
+    free(in_place.weights);
+    free(in_place.vectors);
+}
+
+static void random_weights_do_not_depend_on_the_partition(void **state) {
+    struct kernel_folder *folder = *state;
+    static const unsigned even[2][10] = {{0, 4}, {0, 1, 1, 2, 4}};
+    static const unsigned uneven[2][10] = {{0, 5}, {0, 2, 3, 3, 5}};
+    uint16_t first_row[2][12];
+    for (unsigned i = 0; i < 2; i++) {
+        set_partitions(folder, i ? 4 : 1, even[i], uneven[i]);
+        struct weight_source source = {.random_seed = 3};
+        struct loaded loaded;
+        assert_true(load(folder, &source, i, false, &loaded, &folder->error));
+        // Row 17 of the embedding, as the plain rows and as row 1 of tile 1 of the head.
+        memcpy(first_row[i], loaded.weights + 2880 + 17 * 24, 24);
+        uint16_t head_row[12];
+        const unsigned char *tile = loaded.weights + 1344 + 16 * 24;
+        memcpy(head_row, tile + 12, 12);
+        memcpy(head_row + 6, tile + 16 * 12 + 12, 12);
+        assert_memory_equal(head_row, first_row[i], 24);
+        for (unsigned v = 0; v < 24; v++)
+            assert_true(loaded.vectors[v] == (v == 10 || v == 11 ? 0.0F : 1.0F));
+        free(loaded.weights);
+        free(loaded.vectors);
+    }
+    assert_memory_equal(first_row[0], first_row[1], 24);
+}
+
+static void expect_refused(struct kernel_folder *folder, const struct safetensors *checkpoint,
+                           const char *message) {
+    struct weight_source source = {.checkpoint = checkpoint};
+    struct loaded loaded;
+    assert_false(load(folder, &source, true, false, &loaded, &folder->error));
+    kernel_folder_expect_error(folder, MONOGEN_BAD_INPUT, message);
+}
+
+static void tensors_that_do_not_fit_are_refused_by_name(void **state) {
+    struct kernel_folder *folder = *state;
+    struct safetensors *checkpoint = open_checkpoint(folder);
+    static const struct {
+        const char *path, *json, *message;
+    } cases[] = {
+        {"weights.regions[0].stages[0].parts[0].tensor", "\"qq\"",
+         "there is no tensor \"qq\"\n  note: the nearest is \"q\""},
+        {"weights.regions[0].stages[0].parts[2].rows", "1",
+         "tensor \"v\" is [2][10] bf16, the kernel needs [1][10] bf16"},
+        {"weights.regions[0].stages[0].columns", "11",
+         "tensor \"q\" is [8][10] bf16, the kernel needs [8][11] bf16"},
+        {"weights.dtype", "\"f16\"", "tensor \"q\" is [8][10] bf16, the kernel needs [8][10] f16"},
+        {"weights.regions[2].tensor", "\"norm\"", "tensor \"norm\" is [10] bf16"},
+        {"vectors[0].tensor", "\"norm1\"", "tensor \"norm1\" is [12] bf16, the kernel needs [10]"},
+        {"vectors[0].tensor", "\"v\"", "tensor \"v\" is [2][10] bf16, the kernel needs [10]"},
+        {"vectors[0].tensor", "\"mron\"", "there is no tensor \"mron\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *good = json_deep_copy(folder->manifest);
+        kernel_folder_set(folder, cases[i].path, cases[i].json);
+        expect_refused(folder, checkpoint, cases[i].message);
+        json_decref(folder->manifest);
+        folder->manifest = good;
+    }
+    safetensors_close(checkpoint);
+}
+
+static void a_failed_upload_ends_the_load(void **state) {
+    struct kernel_folder *folder = *state;
+    struct weight_source source = {.random_seed = 3};
+    struct loaded loaded;
+    assert_false(load(folder, &source, false, true, &loaded, &folder->error));
+    kernel_folder_expect_error(folder, MONOGEN_NO_ENVIRONMENT, "the device is full");
+}
+
+static void random_weights_are_nearly_normal(void **state) {
+    (void)state;
+    enum { COUNT = 100000, COLUMNS = 256 };
+    float *values = calloc(COUNT, sizeof *values);
+    random_weights_fill(random_weights_key(1, "w"), COLUMNS, WEIGHT_F32, 0, COUNT, values);
+    double sum = 0, squares = 0, within = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        sum += values[i];
+        squares += (double)values[i] * values[i];
+        within += fabsf(values[i]) < 1.0F / 16;
+    }
+    double mean = sum / COUNT, deviation = sqrt(squares / COUNT) * 16;
+    if (fabs(mean) > 1e-3 || fabs(deviation - 1) > 0.02 || fabs(within / COUNT - 0.68) > 0.03)
+        fail_msg("mean %g, deviation %g of 1, %g within it", mean, deviation, within / COUNT);
+
+    uint16_t halves[2][4];
+    random_weights_fill(random_weights_key(1, "w"), COLUMNS, WEIGHT_BF16, 10, 4, halves[0]);
+    random_weights_fill(random_weights_key(1, "w"), COLUMNS, WEIGHT_F16, 10, 4, halves[1]);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(halves[0][i], bf16_from_f32(values[10 + i]));
+        assert_int_equal(halves[1][i], f16_from_f32(values[10 + i]));
+    }
+    float other[2];
+    random_weights_fill(random_weights_key(2, "w"), COLUMNS, WEIGHT_F32, 0, 1, &other[0]);
+    random_weights_fill(random_weights_key(1, "v"), COLUMNS, WEIGHT_F32, 0, 1, &other[1]);
+    assert_true(other[0] != values[0] && other[1] != values[0] && other[0] != other[1]);
+    free(values);
+}
+
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, kernel_folder_open, kernel_folder_close)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(weights_are_packed_by_the_rule),
+        TEST(vectors_are_stored_as_f32_with_their_addend),
+        TEST(a_model_larger_than_the_staging_is_packed_in_pieces),
+        TEST(random_weights_do_not_depend_on_the_partition),
+        TEST(tensors_that_do_not_fit_are_refused_by_name),
+        TEST(a_failed_upload_ends_the_load),
+        cmocka_unit_test(random_weights_are_nearly_normal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
