@@ -1,0 +1,93 @@
+// ==== 8. the decode loop ====
+
+// What streams after the last layer: the head where this position needs it, else the first layer of
+// the next position.
+DEVICE Slice first_layer_slice(const Worker &worker) {
+    const int tiles = qkv_end() - qkv_first();
+    return Slice{layers_weights(worker), tiles, qkv_shape::UNITS};
+}
+DEVICE Slice after_layers_slice(const Worker &worker) {
+    return Slice{worker.after_layers, worker.after_layers_tiles, worker.after_layers_units};
+}
+
+// A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its
+// norm weights or its KV cache lie). In <>: whose weights to fetch while it ends.
+template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
+    Stream stream;
+    if constexpr (KIND & STREAMS)
+        stream_prefetch(stream, first_layer_slice(worker));
+    u32 token = argument_prompt()[0];
+    NO_UNROLL
+    for (u32 index = 0;; index++) { // of the position in this launch
+        const u32 epoch = argument_epoch_base() + index * EPOCHS_PER_STEP;
+        const u32 generating = index + 1 >= argument_prompt_tokens() && argument_max_tokens() > 0;
+        const u32 head = generating | argument_export_logits();
+        worker.position = argument_first_position() + index;
+        worker.run = layers_weights(worker);
+        const Slice after = head ? lm_head_slice(worker) : first_layer_slice(worker);
+        worker.after_layers = after.start;
+        worker.after_layers_tiles = after.tiles;
+        worker.after_layers_units = after.units;
+        if constexpr (KIND & HANDS_OFF) {
+            const float *rope = argument_rope() + (u64)worker.position * HEAD_DIM;
+            for (int i = (int)lane(); i < HEAD_DIM; i += (int)WAVE_LANES)
+                lds.rope[i] = rope[i];
+        }
+
+        stage_embed<KIND>(worker, 0, token, epoch + 0);                                      // step 0   stage_embed.hip:20
+        // ---- layer 0 ----
+        stage_qkv<KIND, attention_output_slice>(worker, stream, 1,                           // step 1   stage_linear.hip:140
+            epoch + 0, epoch + 0, 0x0);
+        stage_attention<KIND>(worker, 2, epoch + 0, epoch + 0, 0x0);                         // step 2   stage_attention.hip:45
+        stage_attention_output<KIND, gate_up_slice>(worker, stream, 3,                       // step 3   stage_linear.hip:140
+            epoch + 0, epoch + 0, 0);
+        stage_gate_up<KIND, down_slice>(worker, stream, 4, epoch + 0, epoch + 0, 0x100);     // step 4   stage_linear.hip:140
+        stage_down<KIND, qkv_slice>(worker, stream, 5, epoch + 0, epoch + 1, 0);             // step 5   stage_linear.hip:140
+        // ---- layer 1 ----
+        stage_qkv<KIND, attention_output_slice>(worker, stream, 6,                           // step 6   stage_linear.hip:140
+            epoch + 1, epoch + 1, 0x200);
+        stage_attention<KIND>(worker, 7, epoch + 1, epoch + 1, 0x2000);                      // step 7   stage_attention.hip:45
+        stage_attention_output<KIND, gate_up_slice>(worker, stream, 8,                       // step 8   stage_linear.hip:140
+            epoch + 1, epoch + 1, 0);
+        stage_gate_up<KIND, down_slice>(worker, stream, 9, epoch + 1, epoch + 1, 0x300);     // step 9   stage_linear.hip:140
+        stage_down<KIND, after_layers_slice>(worker, stream, 10, epoch + 1, epoch + 2, 0);   // step 10   stage_linear.hip:140
+
+        // ---- head, where this position needs it ----
+        if (head) {
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:140
+                epoch + 2, epoch + 0, 0x400);
+            stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
+                epoch + 0, epoch + 0, index, epoch + EPOCHS_PER_STEP);
+        }
+        stage_token<KIND>(worker, 13, epoch + 0, index, head);                               // step 13   stage_token.hip:6
+        token = uniform(lds.token[0]);
+        if (uniform(lds.token[1]))
+            break;
+        workgroup_barrier(); // everybody has read it
+    }
+    if ((KIND & HANDS_OFF) && worker.cu == 0 && lane() == 0)
+        argument_control()->ended = 1;
+}
+
+DEVICE void decode() {
+    Worker worker;
+    worker.weights = argument_weights();
+    worker.vectors = argument_vectors();
+    worker.kv = argument_kv();
+    worker.mailboxes = argument_mailboxes();
+    worker.step = 0;
+    worker.position = argument_first_position();
+    if (!take_role(worker))
+        return;
+    if constexpr (ONE_WAVE) {
+        await_roles(worker);
+        decode_loop<STREAMS | HANDS_OFF>(worker);
+    } else if (wave() < STREAMING_WAVES) {
+        decode_loop<STREAMS>(worker);
+    } else {
+        await_roles(worker);
+        decode_loop<HANDS_OFF>(worker);
+    }
+}
+
+KERNEL_ENTRY(monogen_decode, WORKGROUP_THREADS, decode)

@@ -1,0 +1,119 @@
+// ==== 8. the decode loop ====
+
+// What streams after the last layer: the head where this position needs it, else the first layer of
+// the next position.
+DEVICE Slice first_layer_slice(const Worker &worker) {
+    const int tiles = qkv_end() - qkv_first();
+    return Slice{layers_weights(worker), tiles, qkv_shape::UNITS};
+}
+DEVICE Slice after_layers_slice(const Worker &worker) {
+    return Slice{worker.after_layers, worker.after_layers_tiles, worker.after_layers_units};
+}
+
+// The layers: one row each. Columns are the literals of the layer's stages.
+struct Layer {
+    u32 first_step;
+    u32 qkv_await;
+    u32 qkv_publish;
+    u64 qkv_norm;
+    u32 attention_await;
+    u32 attention_publish;
+    u64 attention_kv;
+    u32 attention_output_await;
+    u32 attention_output_publish;
+    u32 gate_up_await;
+    u32 gate_up_publish;
+    u64 gate_up_norm;
+    u32 down_await;
+    u32 down_publish;
+};
+CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
+    {1, 0, 0, 0x0, 0, 0, 0x0, 0, 0, 0, 0, 0x100, 0, 1}, // layer 0
+    {6, 1, 1, 0x200, 1, 1, 0x2000, 1, 1, 1, 1, 0x300, 1, 2}, // layer 1
+};
+
+// In the last layer the weights go on elsewhere.
+DEVICE Slice next_layer_slice(const Worker &worker) {
+    const bool last = worker.step + 5 > 11;
+    return last ? after_layers_slice(worker) : qkv_slice(worker);
+}
+
+// A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its
+// norm weights or its KV cache lie). In <>: whose weights to fetch while it ends.
+template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
+    Stream stream;
+    if constexpr (KIND & STREAMS)
+        stream_prefetch(stream, first_layer_slice(worker));
+    u32 token = argument_prompt()[0];
+    NO_UNROLL
+    for (u32 index = 0;; index++) { // of the position in this launch
+        const u32 epoch = argument_epoch_base() + index * EPOCHS_PER_STEP;
+        const u32 generating = index + 1 >= argument_prompt_tokens() && argument_max_tokens() > 0;
+        const u32 head = generating | argument_export_logits();
+        worker.position = argument_first_position() + index;
+        worker.run = layers_weights(worker);
+        const Slice after = head ? lm_head_slice(worker) : first_layer_slice(worker);
+        worker.after_layers = after.start;
+        worker.after_layers_tiles = after.tiles;
+        worker.after_layers_units = after.units;
+        if constexpr (KIND & HANDS_OFF) {
+            const float *rope = argument_rope() + (u64)worker.position * HEAD_DIM;
+            for (int i = (int)lane(); i < HEAD_DIM; i += (int)WAVE_LANES)
+                lds.rope[i] = rope[i];
+        }
+
+        stage_embed<KIND>(worker, 0, token, epoch + 0);                                      // step 0   stage_embed.hip:20
+        NO_UNROLL
+        for (int layer_index = 0; layer_index < LAYERS; layer_index++) {
+            const Layer &layer = LAYER_ROWS[layer_index];
+            stage_qkv<KIND, attention_output_slice>(worker, stream, layer.first_step + 0,    // step 1 + 5 a layer   stage_linear.hip:140
+                epoch + layer.qkv_await, epoch + layer.qkv_publish, layer.qkv_norm);
+            stage_attention<KIND>(worker, layer.first_step + 1,                              // step 2 + 5 a layer   stage_attention.hip:45
+                epoch + layer.attention_await, epoch + layer.attention_publish, layer.attention_kv);
+            stage_attention_output<KIND, gate_up_slice>(worker, stream, layer.first_step + 2, // step 3 + 5 a layer   stage_linear.hip:140
+                epoch + layer.attention_output_await, epoch + layer.attention_output_publish, 0);
+            stage_gate_up<KIND, down_slice>(worker, stream, layer.first_step + 3,            // step 4 + 5 a layer   stage_linear.hip:140
+                epoch + layer.gate_up_await, epoch + layer.gate_up_publish, layer.gate_up_norm);
+            stage_down<KIND, next_layer_slice>(worker, stream, layer.first_step + 4,         // step 5 + 5 a layer   stage_linear.hip:140
+                epoch + layer.down_await, epoch + layer.down_publish, 0);
+        }
+
+        // ---- head, where this position needs it ----
+        if (head) {
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:140
+                epoch + 2, epoch + 0, 0x400);
+            stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
+                epoch + 0, epoch + 0, index, epoch + EPOCHS_PER_STEP);
+        }
+        stage_token<KIND>(worker, 13, epoch + 0, index, head);                               // step 13   stage_token.hip:6
+        token = uniform(lds.token[0]);
+        if (uniform(lds.token[1]))
+            break;
+        workgroup_barrier(); // everybody has read it
+    }
+    if ((KIND & HANDS_OFF) && worker.cu == 0 && lane() == 0)
+        argument_control()->ended = 1;
+}
+
+DEVICE void decode() {
+    Worker worker;
+    worker.weights = argument_weights();
+    worker.vectors = argument_vectors();
+    worker.kv = argument_kv();
+    worker.mailboxes = argument_mailboxes();
+    worker.step = 0;
+    worker.position = argument_first_position();
+    if (!take_role(worker))
+        return;
+    if constexpr (ONE_WAVE) {
+        await_roles(worker);
+        decode_loop<STREAMS | HANDS_OFF>(worker);
+    } else if (wave() < STREAMING_WAVES) {
+        decode_loop<STREAMS>(worker);
+    } else {
+        await_roles(worker);
+        decode_loop<HANDS_OFF>(worker);
+    }
+}
+
+KERNEL_ENTRY(monogen_decode, WORKGROUP_THREADS, decode)
