@@ -1,5 +1,6 @@
 #include "generator/model/graph.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static bool check_embed(struct graph *graph, const struct op_call *call) {
 }
 
 static bool check_rope(struct graph *graph, const struct node *x) {
-    if (!graph->model->inverse_frequencies)
+    if (graph->model->rope_count == 0)
         return refuse(graph, "'rope'(x) needs the model's rope = { theta = ... }");
     if (x->elements % graph->model->head_dim == 0)
         return true;
@@ -115,11 +116,11 @@ static bool shape(struct graph *graph, const struct op_call *call, struct node *
         node->elements = (int)call->columns;
         return check_size(graph, call, "columns", call->columns) && check_embed(graph, call);
     case OP_LINEAR:
-        node->elements = (int)call->rows;
+        node->elements = node->tensor_rows = (int)call->rows;
         node->columns = inputs[0]->elements;
         return check_size(graph, call, "rows", call->rows);
     case OP_LOGITS:
-        node->elements = graph->model->vocab;
+        node->elements = node->tensor_rows = graph->model->vocab;
         node->columns = inputs[0]->elements;
         return true;
     case OP_ROPE:
@@ -127,13 +128,22 @@ static bool shape(struct graph *graph, const struct op_call *call, struct node *
         return check_rope(graph, inputs[0]);
     case OP_ATTENTION:
         node->elements = inputs[0]->elements;
+        node->scale = 1 / sqrt(graph->model->head_dim);
         return check_attention(graph, inputs);
     case OP_MULTIPLY:
     case OP_ADD:
         node->elements = inputs[0]->elements;
         return check_same(graph, call, inputs[0], inputs[1]);
     case OP_RMSNORM:
+        node->elements = node->group = inputs[0]->elements;
+        return true;
+    case OP_SCALE:
+        node->elements = inputs[0]->elements;
+        node->factor = call->factor;
+        return true;
     case OP_SILU:
+    case OP_GELU:
+    case OP_GELU_TANH:
         node->elements = inputs[0]->elements;
         return true;
     case OP_COUNT:

@@ -48,6 +48,7 @@ struct op_call {
     int inputs[NODE_MAX_INPUTS];      // node indices, as many as the op has
     const struct tensor_name *tensor; // where the op has a weight
     int64_t rows, columns;            // where the op's arguments name them
+    double factor;                    // of SCALE
     int line;                         // of the family
 };
 

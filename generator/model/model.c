@@ -211,13 +211,13 @@ static bool check_rope(struct load *load) {
 
 static void set_frequencies(struct load *load) {
     struct model *model = &load->spec.model;
-    model->rope_amplitude = 1;
     if (!value_get(load->value, "rope"))
         return;
-    model->inverse_frequencies =
-        arena_array(load->arena, (size_t)model->head_dim / 2, sizeof *model->inverse_frequencies);
-    model->rope_amplitude =
-        rope_frequencies(&load->spec.rope, model->head_dim, model->inverse_frequencies);
+    struct model_rope *rope = &model->ropes[model->rope_count++];
+    *rope = (struct model_rope){.name = "rope", .dims = model->head_dim};
+    rope->inverse_frequencies =
+        arena_array(load->arena, (size_t)rope->dims / 2, sizeof *rope->inverse_frequencies);
+    rope->amplitude = rope_frequencies(&load->spec.rope, rope->dims, rope->inverse_frequencies);
 }
 
 static void set_constants(struct load *load) {

@@ -19,7 +19,7 @@ enum op {
 
 const char *op_name(enum op op);
 
-enum { NODE_MAX_INPUTS = 3, MODEL_MAX_STOP_TOKENS = 16, MODEL_MAX_KEYS = 64 };
+enum { NODE_MAX_INPUTS = 3, MODEL_MAX_STOP_TOKENS = 16, MODEL_MAX_KEYS = 64, MODEL_MAX_ROPES = 2 };
 
 // One op applied once. Its value is a vector of `elements` numbers.
 struct node {
@@ -29,8 +29,20 @@ struct node {
     int elements;       // of the value
     int columns;        // of the weight of LINEAR and LOGITS (= elements of the input), else 0
     const char *tensor; // the checkpoint's name of the weight, NULL where there is none
-    int layer;          // of the tensor(...) or of the inputs; -1 outside the layers
-    const char *file;   // where the family wrote it, relative to the specs' parent folder
+    // The weight is rows tensor_first .. tensor_first + elements - 1 of a tensor of tensor_rows
+    // rows (LINEAR; one that others share, like a fused qkv). Whole: 0, elements.
+    int tensor_first, tensor_rows;
+    const char *bias; // LINEAR, LOGITS: a vector [elements] that is added, NULL: none; it shares
+                      // tensor_first and tensor_rows
+    int group;      // RMSNORM: elements that are normed together, and of its weight; all or a head
+    double add;     // RMSNORM: to each weight
+    double factor;  // SCALE
+    int rope;       // ROPE: index into ropes
+    double scale;   // ATTENTION: of the scores
+    double softcap; // ATTENTION, LOGITS: cap * tanh(score / cap); 0: none
+    int window;     // ATTENTION: positions seen, the own one included; 0: all
+    int layer;      // of the tensor(...) or of the inputs; -1 outside the layers
+    const char *file; // where the family wrote it, relative to the specs' parent folder
     int line;
 };
 
@@ -42,19 +54,28 @@ struct model_constant {
     int line;         // 0: the file as a whole
 };
 
+// How one kind of rotary position embedding turns the pairs of a head.
+struct model_rope {
+    const char *name; // of the spec's field: "rope", "local_rope"
+    int dims;         // of a head that are rotated, the first ones: pair i is dimensions i
+                      // and i + dims / 2; the others stay
+    double *inverse_frequencies; // [dims / 2] radians a position, each exactly a float32
+    double amplitude;            // of the rotated dimensions, 1 unless the scaling kind has one
+};
+
 struct model {
     const char *name, *family;
-    const char *dtype;     // of the weights: "bf16" (others are refused by name so far)
+    const char *dtype;     // of the weights: "bf16", "fp16", "fp32"
     const char *spec_file; // relative name as the user gave it or as found under specs/models
     int hidden, layers, vocab, mlp, heads, kv_heads, head_dim, context;
     double norm_eps;
     bool tie_embeddings;
     int32_t bos[MODEL_MAX_STOP_TOKENS], eos[MODEL_MAX_STOP_TOKENS];
     int bos_count, eos_count;
-    double *inverse_frequencies; // [head_dim / 2] of RoPE, each exactly a float32; NULL: no RoPE
-    double rope_amplitude;       // 1 unless the scaling kind has one
-    const char *family_source;   // text of the family file, for carets under its lines
-    struct node *nodes;          // in order of definition; the last one is the LOGITS
+    struct model_rope ropes[MODEL_MAX_ROPES];
+    int rope_count;
+    const char *family_source; // text of the family file, for carets under its lines
+    struct node *nodes;        // in order of definition; the last one is the LOGITS
     int node_count;
     struct model_constant *constants;
     int constant_count;

@@ -37,17 +37,15 @@ static void print_numbers(const struct model *model, struct text *out) {
     text_append(out, "}\n");
 }
 
-static void print_frequencies(const struct model *model, struct text *out) {
-    if (!model->inverse_frequencies)
-        return;
-    text_format(out, "\n-- RoPE: radians a position of each pair, amplitude %.9g\n-- ",
-                model->rope_amplitude);
-    for (int i = 0; i < model->head_dim / 2; i++)
+static void print_frequencies(const struct model_rope *rope, struct text *out) {
+    text_format(out, "\n-- %s: radians a position of each pair, amplitude %.9g\n-- ", rope->name,
+                rope->amplitude);
+    for (int i = 0; i < rope->dims / 2; i++)
         text_format(out, "%s%.9g",
                     i == 0  ? ""
                     : i % 8 ? ", "
                             : ",\n-- ",
-                    model->inverse_frequencies[i]);
+                    rope->inverse_frequencies[i]);
     text_append(out, "\n");
 }
 
@@ -60,6 +58,8 @@ static void print_argument(const struct node *node, const char *name, int *input
         text_append(out, "vocab");
     else if (strcmp(name, "rows") == 0 || strcmp(name, "columns") == 0)
         text_format(out, "%d", node->elements);
+    else if (strcmp(name, "factor") == 0)
+        text_number(out, node->factor);
     else
         text_format(out, "n%d", node->inputs[(*input)++]);
 }
@@ -102,7 +102,8 @@ void model_print(const struct model *model, struct text *out) {
     text_format(out, "-- %" PRId64 " parameters, %" PRId64 " bytes of weights read for a token\n\n",
                 model_parameters(model), model_bytes_per_token(model));
     print_numbers(model, out);
-    print_frequencies(model, out);
+    for (int i = 0; i < model->rope_count; i++)
+        print_frequencies(&model->ropes[i], out);
     int layer = -1;
     text_append(out, "\n-- before the layers\n");
     for (int i = 0; i < model->node_count; i++) {

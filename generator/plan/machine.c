@@ -45,9 +45,9 @@ static void copy_shape(struct planning *planning) {
         if (strcmp(plan->constants[i].name, "CONTEXT") == 0)
             plan->constants[i].value = plan->shape.context;
     plan->rope = (struct plan_rope){.pairs = model->head_dim / 2,
-                                    .inverse_frequencies = model->inverse_frequencies,
+                                    .inverse_frequencies = model->ropes[0].inverse_frequencies,
                                     .inverse_frequencies_count = model->head_dim / 2,
-                                    .amplitude = model->rope_amplitude};
+                                    .amplitude = model->ropes[0].amplitude};
 }
 
 static void deal_cus(struct planning *planning, int cus) {

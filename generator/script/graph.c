@@ -121,6 +121,8 @@ static int call_op(lua_State *lua) {
             call.rows = take_size(lua, i, what);
         else if (strncmp(at, "columns", (size_t)length) == 0)
             call.columns = take_size(lua, i, what);
+        else if (strncmp(at, "factor", (size_t)length) == 0)
+            call.factor = luaL_checknumber(lua, i);
         else
             call.inputs[inputs++] = take_node(lua, i, what);
         at += length;

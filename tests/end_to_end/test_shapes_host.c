@@ -79,9 +79,9 @@ static void rotate(const struct model *model, double *x, int heads, int position
     for (int h = 0; h < heads; h++) {
         double *head = x + (size_t)h * (size_t)model->head_dim;
         for (int d = 0; d < half; d++) {
-            const double angle = position * model->inverse_frequencies[d];
-            const double c = cos(angle) * model->rope_amplitude;
-            const double s = sin(angle) * model->rope_amplitude;
+            const double angle = position * model->ropes[0].inverse_frequencies[d];
+            const double c = cos(angle) * model->ropes[0].amplitude;
+            const double s = sin(angle) * model->ropes[0].amplitude;
             const double a = head[d], b = head[d + half];
             head[d] = a * c - b * s;
             head[d + half] = b * c + a * s;

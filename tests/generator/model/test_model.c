@@ -203,11 +203,11 @@ static void test_rope_of_configs(void **state) {
             f, "config.json",
             arena_format(&f->arena, "%s\"%s\": %s}", AUSTEN_CONFIG, cases[i].key, cases[i].rope));
         load_good(f, f->folder, NULL);
-        double last = f->model.inverse_frequencies[31] * 7498.942093324558;
-        if (!(f->model.rope_amplitude == cases[i].amplitude) || last < cases[i].last * 0.99999 ||
-            last > cases[i].last * 1.00001)
+        double last = f->model.ropes[0].inverse_frequencies[31] * 7498.942093324558;
+        if (!(f->model.ropes[0].amplitude == cases[i].amplitude) ||
+            last < cases[i].last * 0.99999 || last > cases[i].last * 1.00001)
             fail_msg("%s: amplitude %.17g, last frequency %.9g of the unscaled one", cases[i].rope,
-                     f->model.rope_amplitude, last);
+                     f->model.ropes[0].amplitude, last);
     }
 }
 
@@ -226,7 +226,7 @@ static void test_overrides(void **state) {
     assert_string_equal(f->model.nodes[f->model.node_count - 1].tensor, "lm_head.weight");
     assert_int_equal(f->model.eos_count, 2);
     assert_int_equal(f->model.eos[1], 6);
-    assert_true(f->model.inverse_frequencies[31] < 1.0 / 300000);
+    assert_true(f->model.ropes[0].inverse_frequencies[31] < 1.0 / 300000);
     for (int i = 0; i < 7; i++)
         if (items[i].used != (i < 5))
             fail_msg("--set %s: used is %d", items[i].key, items[i].used);
