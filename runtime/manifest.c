@@ -144,24 +144,40 @@ static void read_memory(const struct json_node *root, struct manifest_memory *me
     memory->mailbox_pairs = json_field_integer(&node, "mailbox_pairs", 0, UINT32_MAX);
 }
 
-static void read_rope(const struct json_node *root, uint32_t context, struct manifest_rope *rope) {
-    struct json_node node = json_node_field(root, "rope");
-    struct json_node frequencies = json_node_field(&node, "inverse_frequencies");
+// A table of the size that fits behind the tables before it, *end bytes of them.
+static void read_rope(const struct json_node *node, uint32_t context, struct manifest_rope *rope,
+                      size_t *end) {
+    struct json_node frequencies = json_node_field(node, "inverse_frequencies");
     rope->pair_count = json_node_count(&frequencies);
-    rope->rows =
-        (uint32_t)json_field_integer(&node, "rows", rope->pair_count ? context : 0, INT32_MAX);
-    rope->amplitude = json_field_number(&node, "amplitude");
-    double *values = json_document_array(node.document, rope->pair_count, sizeof *values);
+    rope->rows = (uint32_t)json_field_integer(node, "rows", context, INT32_MAX);
+    rope->amplitude = json_field_number(node, "amplitude");
+    double *values = json_document_array(node->document, rope->pair_count, sizeof *values);
     for (size_t i = 0; values && i < rope->pair_count; i++) {
         struct json_node item = json_node_item(&frequencies, i);
         values[i] = json_node_number(&item);
     }
     rope->inverse_frequencies = values;
-    uint64_t values_a_row;
-    if (__builtin_mul_overflow((uint64_t)rope->rows, rope->pair_count, &values_a_row) ||
-        values_a_row > MAX_MEMORY_BYTES / 8)
-        json_node_fail(&node, "a table of %" PRIu32 " rows of %zu pairs is too large", rope->rows,
-                       rope->pair_count);
+    rope->offset = *end;
+    uint64_t pairs;
+    if (rope->pair_count == 0 ||
+        __builtin_mul_overflow((uint64_t)rope->rows, rope->pair_count, &pairs) ||
+        pairs > MAX_MEMORY_BYTES / 8 || *end > MAX_MEMORY_BYTES - pairs * 8)
+        json_node_fail(node, "a table of %" PRIu32 " rows of %zu pairs is %s", rope->rows,
+                       rope->pair_count, rope->pair_count ? "too large" : "empty");
+    else
+        *end += pairs * 8;
+}
+
+static void read_ropes(const struct json_node *root, struct manifest *manifest) {
+    struct json_node array = json_node_field(root, "ropes");
+    size_t count = json_node_count(&array), end = 0;
+    struct manifest_rope *ropes = json_document_array(root->document, count, sizeof *ropes);
+    for (size_t i = 0; ropes && i < count; i++) {
+        struct json_node item = json_node_item(&array, i);
+        read_rope(&item, manifest->model.context, &ropes[i], &end);
+    }
+    manifest->ropes = ropes;
+    manifest->rope_count = count;
 }
 
 static void read_partitions(const struct json_node *root, struct manifest *manifest) {
@@ -240,10 +256,12 @@ static void read_parts(const struct json_node *stage_node, struct manifest_stage
         parts[i].rows = json_field_integer(&item, "rows", 1, MAX_PACKED_ROWS);
         parts[i].first = json_field_integer(&item, "first", 0, MAX_PACKED_ROWS);
         parts[i].stride = json_field_integer(&item, "stride", 1, MAX_PACKED_ROWS);
-        parts[i].pair_span = json_field_integer(&item, "pair_span", 0, MAX_PACKED_ROWS);
-        if (parts[i].pair_span && (parts[i].pair_span % 2 || parts[i].rows % parts[i].pair_span))
-            json_node_fail(&item, "pair_span %" PRIu64 " is no even divisor of %" PRIu64 " rows",
-                           parts[i].pair_span, parts[i].rows);
+        parts[i].tensor_rows = json_field_integer(&item, "tensor_rows", 1, MAX_PACKED_ROWS);
+        parts[i].tensor_first = json_field_integer(&item, "tensor_first", 0, MAX_PACKED_ROWS);
+        if (parts[i].tensor_first + parts[i].rows > parts[i].tensor_rows)
+            json_node_fail(&item, "rows %" PRIu64 " to %" PRIu64 " of a tensor of %" PRIu64 " rows",
+                           parts[i].tensor_first, parts[i].tensor_first + parts[i].rows - 1,
+                           parts[i].tensor_rows);
         if (!document->failed)
             claim_rows(&item, &parts[i], claimed, packed_rows);
     }
@@ -327,7 +345,7 @@ static void read_weights(const struct json_node *root, struct manifest *manifest
     while (candidate < WEIGHT_F32 && strcmp(dtype, weight_dtype_name(candidate)) != 0)
         candidate++;
     if (strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        json_node_fail(&node, "dtype \"%s\" is none of bf16, f16 and f32", dtype);
+        json_node_fail(&node, "dtype \"%s\" is none of bf16, fp16 and fp32", dtype);
     manifest->weight_dtype = candidate;
 
     struct json_node array = json_node_field(&node, "regions");
@@ -344,22 +362,58 @@ static void read_weights(const struct json_node *root, struct manifest *manifest
     manifest->region_count = count;
 }
 
+static void read_vector(const struct json_node *node, struct manifest_vector *vector) {
+    vector->tensor = json_field_string(node, "tensor");
+    const char *holds = json_field_string(node, "holds");
+    vector->holds = strcmp(holds, "bias") == 0 ? VECTOR_BIAS : VECTOR_NORM;
+    if (strcmp(holds, "norm") != 0 && strcmp(holds, "bias") != 0)
+        json_node_fail(node, "holds \"%s\", neither \"norm\" nor \"bias\"", holds);
+    vector->tensor_elements = json_field_integer(node, "tensor_elements", 1, MAX_COLUMNS);
+    vector->tensor_first = json_field_integer(node, "tensor_first", 0, MAX_COLUMNS);
+    vector->offset = json_field_integer(node, "offset", 0, MAX_MEMORY_BYTES);
+    vector->elements = json_field_integer(node, "elements", 1, MAX_COLUMNS);
+    vector->first = json_field_integer(node, "first", 0, MAX_COLUMNS);
+    vector->stride = json_field_integer(node, "stride", 1, MAX_COLUMNS);
+    vector->add = json_field_number(node, "add");
+    if (vector->offset % 16)
+        json_node_fail(node, "offset %zu is no multiple of 16", vector->offset);
+    if (vector->tensor_first + vector->elements > vector->tensor_elements)
+        json_node_fail(node, "elements %zu to %zu of a tensor of %zu", vector->tensor_first,
+                       vector->tensor_first + vector->elements - 1, vector->tensor_elements);
+}
+
+// Marks the floats that the vector fills; each may be filled once.
+static void claim_floats(const struct json_node *node, const struct manifest_vector *vector,
+                         unsigned char *claimed, size_t floats) {
+    for (size_t j = 0; j < vector->elements; j++) {
+        size_t at = vector->offset / sizeof(float) + vector->first + j * vector->stride;
+        if (at >= floats) {
+            json_node_fail(node, "element %zu goes to float %zu, vectors_bytes hold %zu", j, at,
+                           floats);
+            return;
+        }
+        if (claimed[at]++) {
+            json_node_fail(node, "float %zu of the vectors is filled twice", at);
+            return;
+        }
+    }
+}
+
 static void read_vectors(const struct json_node *root, struct manifest *manifest) {
     struct json_node array = json_node_field(root, "vectors");
     size_t count = json_node_count(&array);
+    size_t floats = manifest->memory.vectors_bytes / sizeof(float);
     struct manifest_vector *vectors = json_document_array(root->document, count, sizeof *vectors);
-    struct extent *extents = json_document_array(root->document, count, sizeof *extents);
-    for (size_t i = 0; extents && i < count; i++) {
+    unsigned char *claimed = calloc(1, floats + 1);
+    if (!claimed)
+        json_node_fail(&array, "out of memory");
+    for (size_t i = 0; claimed && vectors && i < count && !root->document->failed; i++) {
         struct json_node item = json_node_item(&array, i);
-        vectors[i].tensor = json_field_string(&item, "tensor");
-        vectors[i].offset = json_field_integer(&item, "offset", 0, MAX_MEMORY_BYTES);
-        vectors[i].elements = json_field_integer(&item, "elements", 1, MAX_COLUMNS);
-        vectors[i].add = json_field_number(&item, "add");
-        if (vectors[i].offset % 16)
-            json_node_fail(&item, "offset %zu is no multiple of 16", vectors[i].offset);
-        extents[i] = (struct extent){vectors[i].offset, vectors[i].elements * sizeof(float), i};
+        read_vector(&item, &vectors[i]);
+        if (!root->document->failed)
+            claim_floats(&item, &vectors[i], claimed, floats);
     }
-    check_extents(&array, extents, count, manifest->memory.vectors_bytes, "vectors_bytes");
+    free(claimed);
     manifest->vectors = vectors;
     manifest->vector_count = count;
 }
@@ -405,7 +459,7 @@ static void read_manifest(struct manifest_file *file) {
     read_target(&root, &manifest->target);
     read_kernel(&root, manifest);
     read_memory(&root, &manifest->memory);
-    read_rope(&root, manifest->model.context, &manifest->rope);
+    read_ropes(&root, manifest);
     read_partitions(&root, manifest);
     read_weights(&root, manifest);
     read_vectors(&root, manifest);
@@ -451,7 +505,7 @@ size_t weight_dtype_bytes(enum weight_dtype dtype) { return dtype == WEIGHT_F32 
 
 const char *weight_dtype_name(enum weight_dtype dtype) {
     static const char *const names[] = {
-        [WEIGHT_BF16] = "bf16", [WEIGHT_F16] = "f16", [WEIGHT_F32] = "f32"};
+        [WEIGHT_BF16] = "bf16", [WEIGHT_F16] = "fp16", [WEIGHT_F32] = "fp32"};
     return names[dtype];
 }
 
@@ -464,12 +518,4 @@ bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token) {
 
 uint64_t manifest_padded_columns(const struct manifest_stage *stage) {
     return (stage->columns + stage->unit_columns - 1) / stage->unit_columns * stage->unit_columns;
-}
-
-uint64_t manifest_source_row(const struct manifest_part *part, uint64_t j) {
-    uint64_t span = part->pair_span;
-    if (span == 0)
-        return j;
-    uint64_t within = j % span;
-    return j - within + within / 2 + within % 2 * (span / 2);
 }

@@ -11,9 +11,9 @@
 
 #define MANIFEST_FILE_NAME "7-manifest.json"
 
-enum { MANIFEST_FORMAT = 1, MANIFEST_MAX_CUS = 4096, MANIFEST_MAX_XCDS = 32 };
+enum { MANIFEST_FORMAT = 2, MANIFEST_MAX_CUS = 4096, MANIFEST_MAX_XCDS = 32 };
 
-// Of weights in a checkpoint and as the kernel reads them: "bf16", "f16" and "f32".
+// Of weights in a checkpoint and as the kernel reads them: "bf16", "fp16" and "fp32".
 enum weight_dtype { WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32 };
 
 struct manifest_model {
@@ -53,12 +53,13 @@ struct manifest_memory {
     size_t mailbox_pairs; // 8 bytes each
 };
 
-// Table [rows][pair_count][2] f32 of cosine and sine, both times amplitude, see rope_table.h.
-// pair_count 0: the model has no rotary embedding and the kernel gets a null address.
+// Table [rows][pair_count][2] f32 of cosine and sine, both times amplitude, see rope_table.h. A
+// model without rotary embedding has none.
 struct manifest_rope {
+    size_t offset; // in the memory of the tables, which follow each other
     uint32_t rows;
     const double *inverse_frequencies; // [pair_count] radians a position
-    size_t pair_count;                 // half of the rotated part of a head
+    size_t pair_count;                 // at least 1: half of the rotated part of a head
     double amplitude;
 };
 
@@ -68,12 +69,12 @@ struct manifest_partition {
     const uint64_t *first_tile; // [target.cus + 1], ascending from 0
 };
 
-// Row j of a part lands in packed row first + j * stride; it comes from row
-// manifest_source_row(part, j) of the tensor ([rows][columns of the stage]).
+// Row tensor_first + j of the tensor ([tensor_rows][columns of the stage]) lands in packed row
+// first + j * stride, j = 0 .. rows - 1.
 struct manifest_part {
     const char *tensor;
+    uint64_t tensor_rows, tensor_first;
     uint64_t rows, first, stride;
-    uint64_t pair_span; // 0, or an even divisor of rows: the halves of each span interleave
 };
 
 // The weights of one step: tiles * tile_rows packed rows.
@@ -102,11 +103,16 @@ struct manifest_region {
     uint64_t rows, columns;
 };
 
-// A tensor of one dimension, kept as f32 with `add` added to each element.
+enum vector_holds { VECTOR_NORM, VECTOR_BIAS };
+
+// A tensor of one dimension, or a slice of it, kept as f32 with `add` added to each element:
+// element tensor_first + j is float first + j * stride from the offset, j = 0 .. elements - 1.
 struct manifest_vector {
     const char *tensor;
+    enum vector_holds holds;
+    size_t tensor_elements, tensor_first;
     size_t offset; // in the vectors, a multiple of 16
-    size_t elements;
+    size_t elements, first, stride;
     double add;
 };
 
@@ -127,7 +133,8 @@ struct manifest {
     struct manifest_target target;
     struct manifest_kernel kernel;
     struct manifest_memory memory;
-    struct manifest_rope rope;
+    const struct manifest_rope *ropes;
+    size_t rope_count;
     enum weight_dtype weight_dtype;
     const struct manifest_region *regions;
     size_t region_count;
@@ -155,8 +162,5 @@ bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token); //
 
 // Columns of a packed row: columns rounded up to whole units.
 uint64_t manifest_padded_columns(const struct manifest_stage *stage);
-
-// Row of the part's tensor that is its row j. Requires: j < part->rows.
-uint64_t manifest_source_row(const struct manifest_part *part, uint64_t j);
 
 #endif

@@ -5,8 +5,15 @@
 
 #define STAGING_BYTES ((size_t)4 << 20)
 
-size_t rope_table_bytes(const struct manifest_rope *rope) {
-    return (size_t)rope->rows * rope->pair_count * 2 * sizeof(float);
+static size_t row_bytes_of(const struct manifest_rope *rope) {
+    return rope->pair_count * 2 * sizeof(float);
+}
+
+size_t rope_tables_bytes(const struct manifest *manifest) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < manifest->rope_count; i++)
+        bytes += manifest->ropes[i].rows * row_bytes_of(&manifest->ropes[i]);
+    return bytes;
 }
 
 void rope_table_fill(const struct manifest_rope *rope, uint32_t first, uint32_t count,
@@ -21,12 +28,10 @@ void rope_table_fill(const struct manifest_rope *rope, uint32_t first, uint32_t 
     }
 }
 
-bool rope_table_load(const struct manifest_rope *rope, const struct backend *backend,
-                     struct device *device, const struct device_memory *memory,
-                     struct monogen_error *error) {
-    if (rope_table_bytes(rope) == 0)
-        return true;
-    size_t row_bytes = rope->pair_count * 2 * sizeof(float);
+static bool load(const struct manifest_rope *rope, const struct backend *backend,
+                 struct device *device, const struct device_memory *memory,
+                 struct monogen_error *error) {
+    size_t row_bytes = row_bytes_of(rope);
     size_t rows_at_once = STAGING_BYTES / row_bytes ? STAGING_BYTES / row_bytes : 1;
     if (rows_at_once > rope->rows)
         rows_at_once = rope->rows;
@@ -39,9 +44,18 @@ bool rope_table_load(const struct manifest_rope *rope, const struct backend *bac
         if (count > rows_at_once)
             count = (uint32_t)rows_at_once;
         rope_table_fill(rope, row, count, staging);
-        loaded =
-            backend->upload(device, memory, row * row_bytes, staging, count * row_bytes, error);
+        loaded = backend->upload(device, memory, rope->offset + row * row_bytes, staging,
+                                 count * row_bytes, error);
     }
     free(staging);
     return loaded;
+}
+
+bool rope_tables_load(const struct manifest *manifest, const struct backend *backend,
+                      struct device *device, const struct device_memory *memory,
+                      struct monogen_error *error) {
+    for (size_t i = 0; i < manifest->rope_count; i++)
+        if (!load(&manifest->ropes[i], backend, device, memory, error))
+            return false;
+    return true;
 }

@@ -24,14 +24,14 @@ static const struct {
     [TENSOR_F8_E5M2] = {"F8_E5M2", "f8_e5m2", 1},
     [TENSOR_U16] = {"U16", "u16", 2},
     [TENSOR_I16] = {"I16", "i16", 2},
-    [TENSOR_F16] = {"F16", "f16", 2},
+    [TENSOR_F16] = {"F16", "fp16", 2},
     [TENSOR_BF16] = {"BF16", "bf16", 2},
     [TENSOR_U32] = {"U32", "u32", 4},
     [TENSOR_I32] = {"I32", "i32", 4},
-    [TENSOR_F32] = {"F32", "f32", 4},
+    [TENSOR_F32] = {"F32", "fp32", 4},
     [TENSOR_U64] = {"U64", "u64", 8},
     [TENSOR_I64] = {"I64", "i64", 8},
-    [TENSOR_F64] = {"F64", "f64", 8},
+    [TENSOR_F64] = {"F64", "fp64", 8},
 };
 
 // One mapped file; its header stays parsed because it owns the names of the tensors.

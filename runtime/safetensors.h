@@ -74,7 +74,7 @@ const char *tensor_dtype_name(enum tensor_dtype dtype); // "bf16", "i32"
 // "[256][64] bf16" into text [bytes].
 void tensor_describe(const struct tensor *tensor, char *text, size_t bytes);
 
-// Elements first .. first + count - 1 of a bf16, f16 or f32 tensor, exactly, as f32 into
+// Elements first .. first + count - 1 of a bf16, fp16 or fp32 tensor, exactly, as f32 into
 // values [count]. Returns false for another dtype. Requires: they are within the tensor.
 bool tensor_read_f32(const struct tensor *tensor, uint64_t first, size_t count, float *values);
 

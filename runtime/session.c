@@ -31,7 +31,7 @@ static bool allocate_all(struct session *session, struct monogen_error *error) {
         {ARGUMENT_vectors, memory->vectors_bytes, MEMORY_DEVICE},
         {ARGUMENT_kv, memory->kv_bytes, MEMORY_DEVICE},
         {ARGUMENT_mailboxes, memory->mailbox_pairs * sizeof(uint64_t), MEMORY_DEVICE},
-        {ARGUMENT_rope, rope_table_bytes(&manifest->rope), MEMORY_DEVICE},
+        {ARGUMENT_rope, rope_tables_bytes(manifest), MEMORY_DEVICE},
         {ARGUMENT_prompt, positions * sizeof(uint32_t), MEMORY_DEVICE},
         {ARGUMENT_token_ring, positions * sizeof(uint64_t), MEMORY_HOST_VISIBLE},
         {ARGUMENT_stop, sizeof(uint32_t), MEMORY_HOST_VISIBLE},
@@ -68,8 +68,8 @@ bool session_open(struct session *session, struct manifest *manifest, const char
     if (!weights_load(manifest, source, session->backend, session->device,
                       &session->memories[ARGUMENT_weights], &session->memories[ARGUMENT_vectors],
                       error) ||
-        !rope_table_load(&manifest->rope, session->backend, session->device,
-                         &session->memories[ARGUMENT_rope], error))
+        !rope_tables_load(manifest, session->backend, session->device,
+                          &session->memories[ARGUMENT_rope], error))
         goto failed;
     return true;
 failed:

@@ -45,6 +45,7 @@ struct packer {
     unsigned char *scratch;     // [tile_rows][columns] of random weights
 };
 
+// Requires: matrices of the checkpoint are in the dtype that the kernel reads.
 static enum tensor_dtype stored_dtype(enum weight_dtype dtype) {
     return dtype == WEIGHT_BF16 ? TENSOR_BF16 : dtype == WEIGHT_F16 ? TENSOR_F16 : TENSOR_F32;
 }
@@ -64,11 +65,14 @@ static bool resolve(const struct manifest *manifest, const struct weight_source 
         tensor->shape[0] != rows || tensor->shape[1] != columns) {
         char found[256];
         tensor_describe(tensor, found, sizeof found);
+        const bool other_dtype = tensor->dtype != stored_dtype(manifest->weight_dtype);
         return monogen_fail(error, MONOGEN_BAD_INPUT,
                             "%s: tensor \"%s\" is %s, the kernel needs [%" PRIu64 "][%" PRIu64
-                            "] %s",
+                            "] %s%s%s",
                             safetensors_path(from->checkpoint), name, found, rows, columns,
-                            weight_dtype_name(manifest->weight_dtype));
+                            weight_dtype_name(manifest->weight_dtype),
+                            other_dtype ? "; generate it with dtype=" : "",
+                            other_dtype ? tensor_dtype_name(tensor->dtype) : "");
     }
     source->data = tensor->data;
     return true;
@@ -99,7 +103,7 @@ static bool resolve_region(struct packing *packing, const struct weight_source *
             packing->scratch_bytes =
                 larger(packing->scratch_bytes, stage->tile_rows * stage->columns * element_bytes);
         for (size_t p = 0; p < stage->part_count; p++)
-            if (!resolve(manifest, from, stage->parts[p].tensor, stage->parts[p].rows,
+            if (!resolve(manifest, from, stage->parts[p].tensor, stage->parts[p].tensor_rows,
                          stage->columns, &packing->sources[(*source)++], error))
                 return false;
     }
@@ -180,7 +184,7 @@ static const unsigned char *packed_row(const struct manifest_stage *stage,
         uint64_t j = (row - part->first) / part->stride;
         if (j >= part->rows)
             continue;
-        uint64_t first = manifest_source_row(part, j) * stage->columns;
+        uint64_t first = (part->tensor_first + j) * stage->columns;
         if (sources[p].data)
             return sources[p].data + first * weight_dtype_bytes(dtype);
         random_weights_fill(sources[p].key, stage->columns, dtype, first, stage->columns, scratch);
@@ -288,27 +292,33 @@ static void pack_jobs(void *context) {
     free(packer.rows);
 }
 
+// to: the floats from the vector's offset on.
 static bool load_vector(const struct manifest_vector *vector, const struct weight_source *source,
                         float *to, struct monogen_error *error) {
-    if (!source->checkpoint) {
-        for (size_t i = 0; i < vector->elements; i++)
-            to[i] = 1;
+    if (!source->checkpoint) { // a norm that only norms, a bias that adds nothing
+        for (size_t j = 0; j < vector->elements; j++)
+            to[vector->first + j * vector->stride] = vector->holds == VECTOR_NORM;
         return true;
     }
     const struct tensor *tensor = safetensors_need(source->checkpoint, vector->tensor, error);
     if (!tensor)
         return false;
-    if (tensor->rank != 1 || tensor->elements != vector->elements ||
-        !tensor_read_f32(tensor, 0, vector->elements, to)) {
+    float *values = malloc(vector->elements * sizeof *values);
+    if (!values)
+        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "out of memory");
+    if (tensor->rank != 1 || tensor->elements != vector->tensor_elements ||
+        !tensor_read_f32(tensor, vector->tensor_first, vector->elements, values)) {
         char found[256];
         tensor_describe(tensor, found, sizeof found);
+        free(values);
         return monogen_fail(error, MONOGEN_BAD_INPUT,
-                            "%s: tensor \"%s\" is %s, the kernel needs [%zu] of bf16, f16 or f32",
+                            "%s: tensor \"%s\" is %s, the kernel needs [%zu] of bf16, fp16 or fp32",
                             safetensors_path(source->checkpoint), vector->tensor, found,
-                            vector->elements);
+                            vector->tensor_elements);
     }
-    for (size_t i = 0; i < vector->elements; i++)
-        to[i] = (float)(to[i] + vector->add);
+    for (size_t j = 0; j < vector->elements; j++)
+        to[vector->first + j * vector->stride] = (float)(values[j] + vector->add);
+    free(values);
     return true;
 }
 

@@ -22,6 +22,7 @@
 // ==== 6. the engine: how weights stream and rows are multiplied ====
 //@ include("engine/" .. plan.engine.name .. ".hip")
 //@ include("engine/" .. plan.engine.name .. "_attention.hip")
+//@ include("parts/activations.hip")
 
 // ==== 7. the stages ====
 //@ for _, body in ipairs(plan.bodies) do

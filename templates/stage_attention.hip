@@ -1,25 +1,137 @@
 //@ local body = current_body
-//@ local write = body.writes[1]
-//@ local q, k, v = body.reads[1], body.reads[2], body.reads[3]
-//@ local mail = "MAIL_" .. string.upper(q.mailbox)
+//@ local q, k, v = body.reads[1].span, body.reads[2].span, body.reads[3].span
+//@ local shape = body.name .. "_shape"
+//@ local split, rotates, windowed = body.splits > 1, body.rope_dims > 0, windows[body.name]
+//@ local q_norm, k_norm = body.q_norm ~= "none", body.k_norm ~= "none"
+//@ local norms = q_norm or k_norm
+//@ local parameters, passed = "", ""
+//@ local function parameter(type, name, there)
+//@   if there then
+//@     parameters = parameters .. ", " .. type .. " " .. name
+//@     passed = passed .. ", " .. name
+//@   end
+//@ end
+//@ parameter("u64", "q_norm_offset", q_norm)
+//@ parameter("u64", "k_norm_offset", k_norm)
+//@ parameter("u32", "rope_first", rotates)
 
 // $(body.name): $(body.summary)
-// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query heads. The CU that
-// reads a head's cache also appends to it.
-DEVICE void $(body.name)_prologue(Worker &worker, int head, u32 await_epoch, u8 *keys, u8 *values) {
-    const u64 row = (u64)worker.position * KV_ROW;
-    KvElement *key = (KvElement *)keys + row, *value = (KvElement *)values + row;
-    receive<$(q.count)>(
-        worker, $(mail) + $(q.first) + head * $(q.stride), await_epoch,
-        [&](u32 i, u32 x) { lds.query[i] = from_bits(x) * $(string.format("%.9g", body.scale))f; });
-    receive<$(k.count)>(worker, $(mail) + $(k.first) + head * $(k.stride), await_epoch,
-                        [&](u32 i, u32 x) { store_kv(key + i, from_bits(x)); });
-    receive<$(v.count)>(worker, $(mail) + $(v.first) + head * $(v.stride), await_epoch,
-                        [&](u32 i, u32 x) { store_kv(value + i, from_bits(x)); });
+// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query heads$(split and ", and one of " .. body.splits .. " splits of the context" or "").
+// The CU that reads a head's cache also appends to it.
+struct $(shape) {
+    static constexpr u32 SPLITS = $(body.splits);
+    DEVICE float score(float x) { return $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"); }
+};
+//@ if split then
+// How many of the positions below `position` a split holds: the context is dealt to the splits in
+// blocks, in turn.
+DEVICE u32 $(body.name)_rows_below(u32 position, u32 split) {
+    constexpr u32 ROUND = KV_BLOCK * $(shape)::SPLITS;
+    const u32 rest = position % ROUND, before = split * KV_BLOCK;
+    const u32 mine = rest > before ? rest - before : 0;
+    return position / ROUND * KV_BLOCK + (mine < KV_BLOCK ? mine : KV_BLOCK);
+}
+//@ end
+
+//@ if norms then
+// x * weight / rms(x) of a head whose squares' mean is known.
+DEVICE void $(body.name)_norm(float *x, float mean, const float *weight) {
+    const float scale = reciprocal_sqrt(mean + NORM_EPS);
+    for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
+        x[d] = x[d] * scale * weight[d];
+    wave_fence();
+}
+DEVICE float $(body.name)_mean_square(const float *x) {
+    float squares = 0;
+    for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
+        squares += x[d] * x[d];
+    return sum_over<(int)WAVE_LANES>(squares) / (float)HEAD_DIM;
+}
+//@ end
+//@ if rotates then
+// Turns the pairs d, d + $(body.rope_dims // 2) of a head by the angles of this position.
+DEVICE void $(body.name)_rotate(float *x, const float *rope) {
+    for (int d = (int)lane(); d < $(body.rope_dims // 2); d += (int)WAVE_LANES) {
+        const float a = x[d], b = x[d + $(body.rope_dims // 2)];
+        const float cosine = rope[d * 2], sine = rope[d * 2 + 1];
+        x[d] = a * cosine - b * sine;
+        x[d + $(body.rope_dims // 2)] = b * cosine + a * sine;
+    }
+    wave_fence();
+}
+//@ end
+
+// Receives query, key and value of head `head`; leaves the query in LDS, normed, rotated and
+// scaled, and, where this CU keeps the position, key and value in row `row` of its cache.
+DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps, u32 row, u8 *keys,
+                               u8 *values$(parameters)) {
+    KvElement *key = (KvElement *)keys + (u64)row * KV_ROW;
+    KvElement *value = (KvElement *)values + (u64)row * KV_ROW;
+//@ if body.q_norm == "all" then
+    float q_squares = 0; // of all heads: they are normed together
+    receive<$(q.count)>(worker, in.slot + $(q.first), in.epoch, [&](u32 i, u32 x) {
+        const u32 mine = i - head * QUERY_GROUP * HEAD_DIM;
+        q_squares += from_bits(x) * from_bits(x);
+        if (mine < QUERY_GROUP * HEAD_DIM)
+            lds.query[mine] = from_bits(x);
+    });
+    const float q_mean = sum_over<(int)WAVE_LANES>(q_squares) / (float)$(q.count);
+//@ else
+    receive<$(q.count)>(worker, in.slot + $(q.first) + head * $(q.stride), in.epoch,
+                        [&](u32 i, u32 x) { lds.query[i] = from_bits(x); });
+//@ end
+//@ if body.k_norm == "all" then
+    float k_squares = 0;
+    receive<$(k.count)>(worker, in.slot + $(k.first), in.epoch, [&](u32 i, u32 x) {
+        const u32 mine = i - head * HEAD_DIM;
+        k_squares += from_bits(x) * from_bits(x);
+        if (mine < HEAD_DIM)
+            lds.key[mine] = from_bits(x);
+    });
+    const float k_mean = sum_over<(int)WAVE_LANES>(k_squares) / (float)$(k.count);
+//@ else
+    receive<$(k.count)>(worker, in.slot + $(k.first) + head * $(k.stride), in.epoch,
+                        [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
+//@ end
+    receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch, [&](u32 i, u32 x) {
+        if (keeps)
+            store_kv(value + i, from_bits(x));
+    });
+//@ if q_norm or rotates then
+    NO_UNROLL
+    for (int query = 0; query < QUERY_GROUP; query++) {
+        float *x = lds.query + query * HEAD_DIM;
+//@   if body.q_norm == "head" then
+        $(body.name)_norm(x, $(body.name)_mean_square(x),
+                       (const float *)(worker.vectors + fresh(q_norm_offset)));
+//@   elseif q_norm then
+        $(body.name)_norm(x, q_mean, (const float *)(worker.vectors + fresh(q_norm_offset)) +
+                                      (head * QUERY_GROUP + query) * HEAD_DIM);
+//@   end
+//@   if rotates then
+        $(body.name)_rotate(x, lds.rope + rope_first);
+//@   end
+    }
+//@ end
+    for (int i = (int)lane(); i < QUERY_GROUP * HEAD_DIM; i += (int)WAVE_LANES)
+        lds.query[i] *= $(float(body.scale));
+//@ if body.k_norm == "head" then
+    $(body.name)_norm(lds.key, $(body.name)_mean_square(lds.key),
+                   (const float *)(worker.vectors + fresh(k_norm_offset)));
+//@ elseif k_norm then
+    $(body.name)_norm(lds.key, k_mean,
+                   (const float *)(worker.vectors + fresh(k_norm_offset)) + head * HEAD_DIM);
+//@ end
+//@ if rotates then
+    $(body.name)_rotate(lds.key, lds.rope + rope_first);
+//@ end
+    if (keeps)
+        for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
+            store_kv(key + d, lds.key[d]);
 }
 
 // Merges the waves' parts in two passes: all maxima first, then the weighted sums.
-DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 publish_epoch) {
+DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out) {
     NO_UNROLL
     for (int i = (int)lane(); i < QUERY_GROUP * HEAD_DIM; i += (int)WAVE_LANES) {
         const int query = i / HEAD_DIM, dim = i % HEAD_DIM;
@@ -37,27 +149,54 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 publish_epoch) {
             sum += weight * part[1];
             value += weight * part[2 + dim];
         }
-        const int slot = MAIL_$(string.upper(write.mailbox)) + head * QUERY_GROUP * HEAD_DIM + i;
-        publish(worker, slot, bits(value / sum), publish_epoch);
+//@ if split then
+//@   local value_write, sum_write = body.writes[1].span, body.writes[2].span
+        publish(worker, out.slot + split * $(value_write.repeat_stride) + head * QUERY_GROUP * HEAD_DIM + i,
+                bits(value), out.epoch);
+        if (dim == 0) {
+            const u32 slot = out.slot + $(sum_write.first) + split * $(sum_write.repeat_stride) +
+                             (head * QUERY_GROUP + query) * 2;
+            publish(worker, slot, bits(highest), out.epoch);
+            publish(worker, slot + 1, bits(sum), out.epoch);
+        }
+//@ else
+        publish(worker, out.slot + head * QUERY_GROUP * HEAD_DIM + i, bits(value / sum), out.epoch);
+//@ end
     }
 }
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch,
-                               u64 kv_offset) {
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u64 kv_offset$(parameters)$(windowed and ", u32 window" or "")) {
     worker.step = step;
+    const u32 position = worker.position;
+//@ if windowed then
+    const u32 first = window && position >= window ? position - window + 1 : 0;
+//@ else
+    constexpr u32 first = 0;
+//@ end
     NO_UNROLL
-    for (int head = $(body.partition)_first(), end = $(body.partition)_end(); head < end; head++) {
-        u8 *keys = worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES;
+    for (int tile = $(body.partition)_first(), end = $(body.partition)_end(); tile < end; tile++) {
+//@ if split then
+        const int head = tile / (int)$(shape)::SPLITS;
+        const u32 split = (u32)tile % $(shape)::SPLITS;
+        const u32 first_row = $(body.name)_rows_below(first, split);
+        const u32 row = $(body.name)_rows_below(position, split);
+        const u32 end_row = $(body.name)_rows_below(position + 1, split);
+//@ else
+        const int head = tile;
+        constexpr u32 split = 0;
+        const u32 first_row = first, row = position, end_row = position + 1;
+//@ end
+        u8 *keys = worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
         u8 *values = keys + (u64)KV_HEADS * KV_HEAD_BYTES;
         if constexpr (KIND & HANDS_OFF)
-            $(body.name)_prologue(worker, head, await_epoch, keys, values);
+            $(body.name)_prologue(worker, head, in, row < end_row, row, keys, values$(passed));
         workgroup_barrier(); // the query is in LDS, this position in the cache
         if constexpr (KIND & STREAMS)
-            attend(worker.position, keys, values);
+            attend<$(shape)>(first_row, end_row, keys, values);
         workgroup_barrier(); // the waves' parts are in LDS
         if constexpr (KIND & HANDS_OFF)
-            $(body.name)_epilogue(worker, head, publish_epoch);
+            $(body.name)_epilogue(worker, head, split, out);
     }
 }

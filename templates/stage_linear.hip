@@ -1,13 +1,28 @@
 //@ local body = current_body
-//@ local read, write = body.reads[1], body.writes[1]
 //@ local shape = body.name .. "_shape"
 //@ local first, end_ = body.partition .. "_first()", body.partition .. "_end()"
-//@ local await_mail = "MAIL_" .. string.upper(read.mailbox)
-//@ local mail = "MAIL_" .. string.upper(write.mailbox)
 //@ local head = body.epilogue == "logits"
-//@ local outcome = head and "best" or "publish_epoch"
 //@ local padded = body.units * body.unit_columns
 //@ local passes = body.max_tiles > body.pass_tiles
+//@ local from_mail, normed = body.input == "mailbox", body.prologue == "rmsnorm"
+//@ local publishes = #body.writes > 0
+//@ local input_scale = body.input_scale == 1 and "" or " * " .. float(body.input_scale)
+//@ -- Parameters of the prologue, of the epilogue, and of the stage, which has both.
+//@ local function list(...)
+//@   local parameters, passed = "", ""
+//@   for _, parameter in ipairs({ ... }) do
+//@     if parameter[3] then
+//@       parameters = parameters .. ", " .. parameter[1] .. " " .. parameter[2]
+//@       passed = passed .. ", " .. parameter[2]
+//@     end
+//@   end
+//@   return parameters, passed
+//@ end
+//@ local mail_in, norm = { "Mail", "in", from_mail }, { "u64", "norm_offset", normed }
+//@ local mail_out, bias = { "Mail", "out", publishes }, { "u64", "bias_offset", body.bias }
+//@ local prologue_parameters, prologue_passed = list(mail_in, norm)
+//@ local epilogue_parameters, epilogue_passed = list({ "Mail", "out", publishes and not head }, bias, { "Candidate &", "best", head })
+//@ local parameters = list(mail_in, mail_out, norm, bias)
 
 // $(body.name): $(body.summary)
 // $(body.rows) rows x $(body.columns) columns.
@@ -20,33 +35,40 @@ DEVICE Slice $(body.name)_slice(const Worker &worker) {
 //@ end
 }
 
-//@ if body.prologue ~= "none" then
-// Awaits the input and stages it for the product.
-DEVICE void $(body.name)_prologue(Worker &worker, u32 await_epoch, u64 norm_offset) {
-//@   if body.prologue == "rmsnorm" then
+// $(from_mail and "Awaits the input" or "Takes the residual") and stages it for the product.
+DEVICE void $(body.name)_prologue(Worker &worker$(prologue_parameters)) {
+//@ if normed then
     float squares = 0;
-    receive<$(read.count)>(worker, $(await_mail), await_epoch, [&](u32 i, u32 value) {
+//@   if from_mail then
+    receive<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
         const float x = from_bits(value);
         squares += x * x;
         stage_activation(i, x);
     });
-    const float mean = sum_over<(int)WAVE_LANES>(squares) / (float)$(read.count);
+//@   else
+    for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
+        squares += lds.residual[i] * lds.residual[i];
+//@   end
+    const float mean = sum_over<(int)WAVE_LANES>(squares) / (float)$(body.columns);
     const float scale = reciprocal_sqrt(mean + NORM_EPS);
     const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
     for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
-        stage_activation(i, lds.activation[i] * scale * norm[i]);
-//@   else
-    (void)norm_offset;
-    receive<$(read.count)>(worker, $(await_mail), await_epoch,
-                           [&](u32 i, u32 value) { stage_activation(i, from_bits(value)); });
-//@   end
-//@   if padded > body.columns then
+        stage_activation(i, lds.$(from_mail and "activation" or "residual")[i] * scale * norm[i]$(input_scale));
+//@ elseif from_mail then
+    receive<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
+        stage_activation(i, from_bits(value)$(input_scale));
+    });
+//@ else
+    (void)worker;
+    for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
+        stage_activation(i, lds.residual[i]$(input_scale));
+//@ end
+//@ if padded > body.columns then
     // The last unit is padded: its weights are zero, and its activations must be finite.
     for (int i = $(body.columns) + (int)lane(); i < $(padded); i += (int)WAVE_LANES)
         stage_activation(i, 0);
-//@   end
-}
 //@ end
+}
 
 //@ if head then
 // The best token that this lane has seen.
@@ -68,79 +90,60 @@ template <int MASK> DEVICE void take_better(Candidate &best) {
 }
 
 //@ end
+//@ -- Row `i` of the pass, as the product leaves it, with what is done to rows one by one.
+//@ local function finished(i)
+//@   local x = "tile_row<" .. shape .. ">((" .. i .. ") / " .. shape .. "::TILE_ROWS, (" .. i .. ") % " .. shape .. "::TILE_ROWS)"
+//@   if body.bias then x = x .. " + bias[first_row + " .. i .. "]" end
+//@   return x
+//@ end
+//@ local function scaled(x)
+//@   if body.scale ~= 1 then x = float(body.scale) .. " * (" .. x .. ")" end
+//@   if body.activation ~= "none" then x = body.activation .. "(" .. x .. ")" end
+//@   return x
+//@ end
 // Finishes the rows of one pass: first_tile is the pass's first tile of this CU.
-//@ if body.epilogue == "rope" then
-DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles, u32 publish_epoch) {
+//@ local a_lane = body.epilogue == "gate" and 2 or 1
+DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epilogue_parameters)) {
     const int first_row = ($(first) + first_tile) * $(shape)::TILE_ROWS;
-    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS; base += WAVE_LANES * 2) {
-        const int i = (int)(base + lane() * 2);
-        const int tile = i / $(shape)::TILE_ROWS, row = first_row + i;
-        if (i >= tiles * $(shape)::TILE_ROWS || row >= $(shape)::ROWS)
-            return;
-        const float a = tile_row<$(shape)>(tile, i % $(shape)::TILE_ROWS);
-        const float b = tile_row<$(shape)>(tile, i % $(shape)::TILE_ROWS + 1);
-        if (row < $(body.rope_rows)) {
-            // Rows of q and k come in RoPE pairs: dimension d of a head, then d + HEAD_DIM / 2.
-            const int pair = row % HEAD_DIM / 2, slot = $(mail) + row / HEAD_DIM * HEAD_DIM + pair;
-            const float cosine = lds.rope[pair * 2], sine = lds.rope[pair * 2 + 1];
-            publish(worker, slot, bits(a * cosine - b * sine), publish_epoch);
-            publish(worker, slot + HEAD_DIM / 2, bits(b * cosine + a * sine), publish_epoch);
-        } else {
-            publish(worker, $(mail) + row, bits(a), publish_epoch);
-            publish(worker, $(mail) + row + 1, bits(b), publish_epoch);
-        }
-    }
-}
-//@ elseif body.epilogue == "gate" then
-DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles, u32 publish_epoch) {
-    const int first_row = ($(first) + first_tile) * $(shape)::TILE_ROWS;
-    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS; base += WAVE_LANES * 2) {
-        const int i = (int)(base + lane() * 2);
-        const int tile = i / $(shape)::TILE_ROWS, row = first_row + i;
-        if (i >= tiles * $(shape)::TILE_ROWS || row >= $(shape)::ROWS)
-            return;
-        const float gate = tile_row<$(shape)>(tile, i % $(shape)::TILE_ROWS);
-        const float up = tile_row<$(shape)>(tile, i % $(shape)::TILE_ROWS + 1);
-        const float silu = gate / (1.0f + exponential(-gate));
-        publish(worker, $(mail) + row / 2, bits(silu * up), publish_epoch);
-    }
-}
-//@ elseif body.epilogue == "residual" then
-DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles, u32 publish_epoch) {
-    const int first_row = ($(first) + first_tile) * $(shape)::TILE_ROWS;
-    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS; base += WAVE_LANES) {
-        const int i = (int)(base + lane());
+//@ if body.bias then
+    const float *bias = (const float *)(worker.vectors + fresh(bias_offset));
+//@ end
+    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS; base += WAVE_LANES$(a_lane == 2 and " * 2" or "")) {
+        const int i = (int)(base + lane()$(a_lane == 2 and " * 2" or ""));
         if (i >= tiles * $(shape)::TILE_ROWS || first_row + i >= $(shape)::ROWS)
             return;
+//@ if body.epilogue == "gate" then
+        const float gate = $(finished("i"));
+        const float up = $(finished("i + 1"));
+        publish(worker, out.slot + (first_row + i) / 2, bits($(body.activation)(gate) * up), out.epoch);
+//@ elseif body.epilogue == "rows" then
+        const float x = $(finished("i"));
+        publish(worker, out.slot + first_row + i, bits($(scaled("x"))), out.epoch);
+//@ elseif body.epilogue == "residual" then
+        const float x = $(finished("i"));
         float *residual = &lds.residual[first_tile * $(shape)::TILE_ROWS + i];
-        *residual += tile_row<$(shape)>(i / $(shape)::TILE_ROWS, i % $(shape)::TILE_ROWS);
-        publish(worker, $(mail) + first_row + i, bits(*residual), publish_epoch);
-    }
-}
+        *residual += $(scaled("x"));
+//@   if publishes then
+        publish(worker, out.slot + first_row + i, bits(*residual), out.epoch);
+//@   else
+        (void)worker;
+//@   end
 //@ elseif head then
-DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles, Candidate &best) {
-    const int first_row = ($(first) + first_tile) * $(shape)::TILE_ROWS;
-    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS; base += WAVE_LANES) {
-        const int i = (int)(base + lane());
-        const int row = first_row + i;
-        if (i >= tiles * $(shape)::TILE_ROWS || row >= $(shape)::ROWS)
-            return;
-        const float score = tile_row<$(shape)>(i / $(shape)::TILE_ROWS, i % $(shape)::TILE_ROWS);
-        const Candidate candidate = {score, (u32)row};
+        const float x = $(finished("i"));
+        const Candidate candidate = {$(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"), (u32)(first_row + i)};
         if (better(candidate, best))
             best = candidate;
         if (argument_export_logits()) {
             const u64 step = worker.position - argument_first_position();
-            argument_logits()[step * $(shape)::ROWS + row] = score;
+            argument_logits()[step * $(shape)::ROWS + candidate.token] = candidate.score;
         }
+//@ end
     }
 }
-//@ end
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND, Slice (*next_slice)(const Worker &)>
-DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step, u32 await_epoch,
-                               u32 publish_epoch, u64 norm_offset) {
+DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(parameters)) {
     worker.step = step;
     Slice slice = $(body.name)_slice(worker);
 //@ if not head then
@@ -152,7 +155,7 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step, u32 awa
 //@ end
     if constexpr (KIND & HANDS_OFF)
         if (slice.tiles > 0)
-            $(body.name)_prologue(worker, await_epoch, norm_offset);
+            $(body.name)_prologue(worker$(prologue_passed));
 //@ if passes then
     const int tiles = slice.tiles;
     int done = 0;
@@ -169,7 +172,7 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step, u32 awa
             tile_product<$(shape)>(stream, slice, following);
         workgroup_barrier(); // the partial sums are there
         if constexpr (KIND & HANDS_OFF)
-            $(body.name)_epilogue(worker, done, slice.tiles, $(outcome));
+            $(body.name)_epilogue(worker, done, slice.tiles$(epilogue_passed));
         slice.start = following.start;
         done += $(shape)::PASS_TILES;
     } while (done < tiles);
@@ -179,16 +182,16 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step, u32 awa
         tile_product<$(shape)>(stream, slice, next);
     workgroup_barrier(); // the partial sums are there
     if constexpr (KIND & HANDS_OFF)
-        $(body.name)_epilogue(worker, 0, slice.tiles, $(outcome));
+        $(body.name)_epilogue(worker, 0, slice.tiles$(epilogue_passed));
 //@ end
 //@ if head then
     // Every CU publishes a candidate, also one without rows: the selection waits for all.
     if constexpr (KIND & HANDS_OFF) {
         take_better<1>(best);
         if (lane() == 0) {
-            const int slot = $(mail) + (int)worker.cu * $(write.per_cu);
-            publish(worker, slot, bits(best.score), publish_epoch);
-            publish(worker, slot + 1, best.token, publish_epoch);
+            const u32 slot = out.slot + worker.cu * $(body.writes[1].per_cu);
+            publish(worker, slot, bits(best.score), out.epoch);
+            publish(worker, slot + 1, best.token, out.epoch);
         }
     }
 //@ end

@@ -1,5 +1,5 @@
 //@ local body = current_body
-//@ local read, write = body.reads[1], body.writes[1]
+//@ local read = body.reads[1].span
 //@ local eos = {}
 //@ for _, id in ipairs(plan.shape.eos) do eos[#eos + 1] = "token == " .. id end
 
@@ -13,13 +13,13 @@ DEVICE bool is_stop_token(u32 token) {
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 publish_epoch,
-                               u32 index, u32 ring_epoch) {
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u32 index,
+                               u32 ring_epoch) {
     worker.step = step;
     if (!(KIND & HANDS_OFF) || fresh(worker.cu) != 0)
         return;
     // Even pairs are scores, odd ones tokens: they meet in LDS.
-    receive<$(read.count)>(worker, MAIL_$(string.upper(read.mailbox)), await_epoch,
+    receive<$(read.count)>(worker, in.slot, in.epoch,
                            [&](u32 i, u32 value) { stage_activation(i, from_bits(value)); });
     Candidate best = {-__builtin_inff(), 0xFFFFFFFF};
     for (int cu = (int)lane(); cu < CUS; cu += (int)WAVE_LANES) {
@@ -42,6 +42,6 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 await_epoch, u32 pu
         store_host_pair(argument_token_ring() + generated, make_pair(token, ring_epoch));
         argument_control()->tokens = generated + 1;
     }
-    publish(worker, MAIL_$(string.upper(write.mailbox)), token, publish_epoch);
-    publish(worker, MAIL_$(string.upper(write.mailbox)) + 1, ends, publish_epoch);
+    publish(worker, out.slot, token, out.epoch);
+    publish(worker, out.slot + 1, ends, out.epoch);
 }

@@ -215,7 +215,7 @@ static void judge_all(struct verification *run) {
 
 static struct bounds bounds_of(const struct command_line *line, const struct plan_plan *plan) {
     const bool rounded = strcmp(plan->shape.kv_dtype, "bf16") == 0;
-    const double worst = rounded ? BF16_KV_WORST : plan->engine.tolerance;
+    const double worst = rounded ? BF16_KV_WORST : plan_tolerance(plan);
     return (struct bounds){line->tolerance > 0 ? line->tolerance : worst,
                            rounded ? BF16_KV_MEDIAN : (double)INFINITY};
 }

@@ -99,17 +99,22 @@ static const char *lines_of_step(struct arena *arena, const struct line_map *map
     return copy;
 }
 
+static struct value *span_value(struct arena *arena, const struct plan_span *span) {
+    struct value *row = value_table(arena);
+    report_set_integer(arena, row, "first", span->first);
+    report_set_integer(arena, row, "tile_stride", span->stride);
+    report_set_integer(arena, row, "tiles_alike", span->repeat);
+    report_set_integer(arena, row, "chunks", span->chunks);
+    report_set_integer(arena, row, "count", span->count);
+    return row;
+}
+
 static struct value *reads_value(struct arena *arena, const struct plan_body *body) {
     struct value *list = value_list(arena);
     for (int i = 0; i < body->reads_count; i++) {
-        const struct plan_read *read = &body->reads[i];
-        struct value *row = value_table(arena);
-        report_set_text(arena, row, "mailbox", read->mailbox);
-        report_set_integer(arena, row, "first", read->first);
-        report_set_integer(arena, row, "stride", read->stride);
-        report_set_integer(arena, row, "count", read->count);
-        report_set_text(arena, row, "kind", read->kind);
-        report_set_text(arena, row, "scope", read->scope);
+        struct value *row = span_value(arena, &body->reads[i].span);
+        report_set_text(arena, row, "kind", body->reads[i].kind);
+        report_set_text(arena, row, "scope", body->reads[i].scope);
         value_list_add(arena, list, row);
     }
     return list;
@@ -118,14 +123,8 @@ static struct value *reads_value(struct arena *arena, const struct plan_body *bo
 static struct value *writes_value(struct arena *arena, const struct plan_body *body) {
     struct value *list = value_list(arena);
     for (int i = 0; i < body->writes_count; i++) {
-        const struct plan_write *write = &body->writes[i];
-        struct value *row = value_table(arena);
-        report_set_text(arena, row, "mailbox", write->mailbox);
-        report_set_integer(arena, row, "first_row", write->first);
-        report_set_integer(arena, row, "stride", write->stride);
-        report_set_integer(arena, row, "rows", write->rows);
-        report_set_integer(arena, row, "element", write->element);
-        report_set_integer(arena, row, "per_cu", write->per_cu);
+        struct value *row = span_value(arena, &body->writes[i].span);
+        report_set_integer(arena, row, "per_cu", body->writes[i].per_cu);
         value_list_add(arena, list, row);
     }
     return list;
@@ -175,7 +174,11 @@ bool view_step(const struct artefacts *artefacts, const char *which, struct view
     report_set_integer(arena, table, "step", step);
     report_set_text(arena, table, "stage", stage_name(arena, stage));
     describe_body(arena, table, body);
+    if (stage->reads_from)
+        report_set_text(arena, table, "reads_from", stage->reads_from);
     report_set_integer(arena, table, "read_epoch", stage->read_epoch);
+    if (stage->writes_to)
+        report_set_text(arena, table, "writes_to", stage->writes_to);
     report_set_integer(arena, table, "write_epoch", stage->write_epoch);
     value_table_set(arena, table, "tensors", parts_value(arena, stage));
     report_set_integer(arena, table, "weight_bytes", stage->weight_bytes);

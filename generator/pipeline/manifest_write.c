@@ -86,16 +86,13 @@ static void write_resources(struct table kernel, const struct kernel_resources *
 
 static void write_kernel(struct table manifest, const struct plan_plan *plan, const char *object,
                          const struct compile_result *compiled) {
-    int64_t lds_bytes = 0;
-    for (int i = 0; i < plan->lds_count; i++)
-        lds_bytes += (int64_t)plan->lds[i].elements * plan->lds[i].element_bytes;
     struct table kernel = set_table(manifest, "kernel");
     set_string(kernel, "object", object);
     set_string(kernel, "symbol", kernel_symbol);
     set_string(kernel, "compiler", compiled->compiler_version);
     set_integer(kernel, "workgroups", plan->machine.workgroups);
     set_integer(kernel, "threads_per_workgroup", plan->machine.workgroup_threads);
-    set_integer(kernel, "lds_bytes", lds_bytes);
+    set_integer(kernel, "lds_bytes", plan_lds_bytes(plan));
     set_integer(kernel, "epochs_per_step", plan->epochs_per_step);
     struct value *arguments = set_list(kernel, "arguments");
     for (int i = 0; i < plan->arguments_count; i++) {
@@ -112,11 +109,14 @@ static void write_memory(struct table manifest, const struct plan_plan *plan) {
     set_integer(memory, "vectors_bytes", plan->vector_bytes);
     set_integer(memory, "kv_bytes", plan->kv.bytes);
     set_integer(memory, "mailbox_pairs", plan->mailbox_pairs);
-    struct table rope = set_table(manifest, "rope");
-    set_integer(rope, "rows", plan->shape.context);
-    set_numbers(rope, "inverse_frequencies", plan->rope.inverse_frequencies,
-                plan->rope.inverse_frequencies_count);
-    set_number(rope, "amplitude", plan->rope.amplitude);
+    struct value *ropes = set_list(manifest, "ropes");
+    for (int i = 0; i < plan->ropes_count; i++) {
+        struct table rope = add_table(manifest, ropes);
+        set_integer(rope, "rows", plan->shape.context);
+        set_numbers(rope, "inverse_frequencies", plan->ropes[i].inverse_frequencies,
+                    plan->ropes[i].inverse_frequencies_count);
+        set_number(rope, "amplitude", plan->ropes[i].amplitude);
+    }
 }
 
 static void write_stage(struct table region, struct value *stages, const struct plan_plan *plan,
@@ -136,10 +136,11 @@ static void write_stage(struct table region, struct value *stages, const struct 
         const struct plan_part *part = &stage->parts[i];
         struct table entry = add_table(table, parts);
         set_string(entry, "tensor", part->tensor);
+        set_integer(entry, "tensor_rows", part->tensor_rows);
+        set_integer(entry, "tensor_first", part->tensor_first);
         set_integer(entry, "rows", part->rows);
         set_integer(entry, "first", part->first);
         set_integer(entry, "stride", part->stride);
-        set_integer(entry, "pair_span", part->pair_span);
     }
 }
 
@@ -176,8 +177,13 @@ static void write_weights(struct table manifest, const struct plan_plan *plan) {
     for (int i = 0; i < plan->vectors_count; i++) {
         struct table vector = add_table(manifest, vectors);
         set_string(vector, "tensor", plan->vectors[i].tensor);
+        set_string(vector, "holds", plan->vectors[i].holds);
+        set_integer(vector, "tensor_elements", plan->vectors[i].tensor_elements);
+        set_integer(vector, "tensor_first", plan->vectors[i].tensor_first);
         set_integer(vector, "offset", plan->vectors[i].offset);
         set_integer(vector, "elements", plan->vectors[i].elements);
+        set_integer(vector, "first", plan->vectors[i].first);
+        set_integer(vector, "stride", plan->vectors[i].stride);
         set_number(vector, "add", plan->vectors[i].add);
     }
 }
@@ -203,7 +209,7 @@ void manifest_write(const struct plan_plan *plan, const char *plan_digest, const
                     const struct compile_result *compiled, struct text *out) {
     struct arena arena = {0};
     struct table manifest = table_new(&arena);
-    set_integer(manifest, "format", 1);
+    set_integer(manifest, "format", 2);
     set_string(manifest, "generator", plan->generator);
     set_string(manifest, "plan", plan_digest);
     write_model(manifest, plan);

@@ -1,9 +1,26 @@
 #include "generator/plan/access.h"
 
-#include <string.h>
+struct element_range access_range(const struct plan_span *span, int tile, int chunk) {
+    const int64_t first = span->first + (int64_t)(tile / span->repeat) * span->stride +
+                          (int64_t)(tile % span->repeat) * span->repeat_stride +
+                          (int64_t)chunk * span->chunk_stride;
+    const int64_t left = span->end - first;
+    return (struct element_range){first, left < 0 ? 0 : left < span->count ? left : span->count};
+}
 
-struct element_range access_read(const struct plan_read *read, int tile) {
-    return (struct element_range){read->first + (int64_t)tile * read->stride, read->count};
+bool access_is_common(const struct plan_span *span) {
+    return span->stride == 0 && span->repeat_stride == 0;
+}
+
+int64_t access_end(const struct plan_span *span, int tiles) {
+    int64_t end = 0;
+    for (int tile = 0; tile < tiles; tile++)
+        for (int chunk = 0; chunk < span->chunks; chunk++) {
+            const struct element_range range = access_range(span, tile, chunk);
+            if (range.count > 0 && range.first + range.count > end)
+                end = range.first + range.count;
+        }
+    return end;
 }
 
 struct owners {
@@ -12,48 +29,35 @@ struct owners {
     int64_t *bad_element;
 };
 
-static void own(struct owners *owners, int64_t element, int cu) {
-    const bool outside = element < 0 || element >= owners->pairs;
-    if (outside || owners->owner[element] >= 0) {
-        if (owners->bad++ == 0)
-            *owners->bad_element = element;
-        return;
+static void own(struct owners *owners, struct element_range range, int cu) {
+    for (int64_t element = range.first; element < range.first + range.count; element++) {
+        const bool outside = element < 0 || element >= owners->pairs;
+        if (outside || owners->owner[element] >= 0) {
+            if (owners->bad++ == 0)
+                *owners->bad_element = element;
+            continue;
+        }
+        owners->owner[element] = cu;
     }
-    owners->owner[element] = cu;
 }
 
-// Rows of a write whose packed rows lie in tiles of `cu`.
-static void own_rows(struct owners *owners, const struct plan_write *write, int cu,
-                     int64_t first_row, int64_t end_row) {
-    const int64_t stride = write->stride > 0 ? write->stride : 1;
-    int64_t j = first_row - write->first;
-    j = j <= 0 ? 0 : (j + stride - 1) / stride;
-    for (; j < write->rows && write->first + j * stride < end_row; j++)
-        own(owners, write->element + (int64_t)plan_source_row((int)j, write->pair_span), cu);
-}
-
-int access_owners(const struct plan_plan *plan, const struct plan_body *body, const char *mailbox,
-                  int pairs, int *owner, int64_t *bad_element) {
+int access_owners(const struct plan_plan *plan, const struct plan_body *body, int pairs, int *owner,
+                  int64_t *bad_element) {
     const struct plan_partition *partition = plan_partition_named(plan, body->partition);
     struct owners owners = {owner, pairs, 0, bad_element};
     for (int i = 0; i < pairs; i++)
         owner[i] = -1;
-    // An attention tile is a KV head with its group of query heads.
-    const int heads_per_tile = plan->shape.heads / plan->shape.kv_heads;
-    const int64_t tile_rows = strcmp(body->op, "attention") == 0
-                                  ? (int64_t)heads_per_tile * plan->shape.head_dim
-                              : strcmp(body->op, "select") == 0 ? 2
-                                                                : body->tile_rows;
     for (int w = 0; w < body->writes_count; w++) {
         const struct plan_write *write = &body->writes[w];
-        if (strcmp(write->mailbox, mailbox) != 0)
-            continue;
         for (int cu = 0; cu < plan->machine.cus; cu++) {
-            for (int i = 0; i < write->per_cu; i++)
-                own(&owners, (int64_t)cu * write->per_cu + i, cu);
-            if (write->per_cu == 0)
-                own_rows(&owners, write, cu, partition->first_tile[cu] * tile_rows,
-                         partition->first_tile[cu + 1] * tile_rows);
+            if (write->per_cu > 0) {
+                own(&owners, (struct element_range){(int64_t)cu * write->per_cu, write->per_cu},
+                    cu);
+                continue;
+            }
+            for (int tile = partition->first_tile[cu]; tile < partition->first_tile[cu + 1]; tile++)
+                for (int chunk = 0; chunk < write->span.chunks; chunk++)
+                    own(&owners, access_range(&write->span, tile, chunk), cu);
         }
     }
     return owners.bad;

@@ -51,51 +51,59 @@ bool has_epilogue(const struct plan_body *body, const char *epilogue) {
     return strcmp(body->epilogue, epilogue) == 0;
 }
 
-static void resolve_bodies(struct checking *checking) {
+static void resolve_stages(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
-    const size_t bodies = (size_t)plan->bodies_count;
-    checking->partition_of =
-        arena_array(checking->arena, bodies, sizeof(const struct plan_partition *));
-    checking->reads_from =
-        arena_array(checking->arena, bodies, sizeof(const struct plan_mailbox *));
-    checking->writes_to = arena_array(checking->arena, bodies, sizeof(const struct plan_mailbox *));
-    checking->owner = arena_array(checking->arena, bodies, sizeof *checking->owner);
-    checking->unowned = arena_array(checking->arena, bodies, sizeof *checking->unowned);
-    checking->bad_element = arena_array(checking->arena, bodies, sizeof *checking->bad_element);
-    for (int b = 0; b < plan->bodies_count; b++) {
-        const struct plan_body *body = &plan->bodies[b];
-        checking->partition_of[b] = plan_partition_named(plan, body->partition);
-        if (body->reads_count > 0)
-            checking->reads_from[b] = plan_mailbox_named(plan, body->reads[0].mailbox);
-        if (body->writes_count == 0)
-            continue;
-        const struct plan_mailbox *mailbox = plan_mailbox_named(plan, body->writes[0].mailbox);
-        checking->writes_to[b] = mailbox;
-        checking->owner[b] = arena_array(checking->arena, (size_t)mailbox->pairs, sizeof(int));
-        checking->unowned[b] = access_owners(plan, body, mailbox->name, mailbox->pairs,
-                                             checking->owner[b], &checking->bad_element[b]);
-    }
-}
-
-void resolve(struct checking *checking) {
-    const struct plan_plan *plan = checking->plan;
-    resolve_bodies(checking);
     const size_t stages = (size_t)plan->stages_count;
     checking->body_of = arena_array(checking->arena, stages, sizeof(const struct plan_body *));
+    checking->reads_from =
+        arena_array(checking->arena, stages, sizeof(const struct plan_mailbox *));
+    checking->writes_to = arena_array(checking->arena, stages, sizeof(const struct plan_mailbox *));
     checking->writer_of = arena_array(checking->arena, stages, sizeof(int));
     int *latest = arena_array(checking->arena, (size_t)plan->mailboxes_count, sizeof *latest);
     for (int i = 0; i < plan->mailboxes_count; i++)
         latest[i] = -1;
     for (int s = 0; s < plan->stages_count; s++) {
-        const struct plan_body *body = plan_body_named(plan, plan->stages[s].body);
-        const int b = body_index(checking, body);
-        checking->body_of[s] = body;
+        const struct plan_stage *stage = &plan->stages[s];
+        checking->body_of[s] = plan_body_named(plan, stage->body);
+        checking->reads_from[s] = plan_mailbox_named(plan, stage->reads_from);
+        checking->writes_to[s] = plan_mailbox_named(plan, stage->writes_to);
         checking->writer_of[s] = -1;
-        if (checking->reads_from[b])
-            checking->writer_of[s] = latest[checking->reads_from[b] - plan->mailboxes];
-        if (checking->writes_to[b])
-            latest[checking->writes_to[b] - plan->mailboxes] = s;
+        if (checking->reads_from[s])
+            checking->writer_of[s] = latest[checking->reads_from[s] - plan->mailboxes];
+        if (checking->writes_to[s])
+            latest[checking->writes_to[s] - plan->mailboxes] = s;
     }
+}
+
+static void resolve_bodies(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    const size_t bodies = (size_t)plan->bodies_count;
+    checking->partition_of =
+        arena_array(checking->arena, bodies, sizeof(const struct plan_partition *));
+    checking->pairs = arena_array(checking->arena, bodies, sizeof *checking->pairs);
+    checking->owner = arena_array(checking->arena, bodies, sizeof *checking->owner);
+    checking->unowned = arena_array(checking->arena, bodies, sizeof *checking->unowned);
+    checking->bad_element = arena_array(checking->arena, bodies, sizeof *checking->bad_element);
+    for (int s = 0; s < plan->stages_count; s++) {
+        int *pairs = &checking->pairs[body_index(checking, checking->body_of[s])];
+        const struct plan_mailbox *mailbox = checking->writes_to[s];
+        if (mailbox && (*pairs == 0 || mailbox->pairs < *pairs))
+            *pairs = mailbox->pairs;
+    }
+    for (int b = 0; b < plan->bodies_count; b++) {
+        const int pairs = checking->pairs[b];
+        checking->partition_of[b] = plan_partition_named(plan, plan->bodies[b].partition);
+        if (pairs == 0)
+            continue;
+        checking->owner[b] = arena_array(checking->arena, (size_t)pairs, sizeof(int));
+        checking->unowned[b] = access_owners(plan, &plan->bodies[b], pairs, checking->owner[b],
+                                             &checking->bad_element[b]);
+    }
+}
+
+void resolve(struct checking *checking) {
+    resolve_stages(checking);
+    resolve_bodies(checking);
 }
 
 void rule_form(struct checking *checking) {

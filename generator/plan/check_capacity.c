@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum array { ACTIVATION, PARTIAL, RESIDUAL, ROPE, QUERY, ATTENDED, TOKEN, ROLE, ARRAY_COUNT };
+enum array { ACTIVATION, PARTIAL, RESIDUAL, ROPE, QUERY, KEY, ATTENDED, TOKEN, ROLE, ARRAY_COUNT };
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -12,7 +12,9 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
     const struct plan_plan *plan = checking->plan;
     const struct plan_shape *shape = &plan->shape;
     const int64_t waves = plan->machine.streaming_waves, group = shape->heads / shape->kv_heads;
-    needed[ROPE] = shape->head_dim;
+    for (int i = 0; i < plan->ropes_count; i++)
+        needed[ROPE] += 2LL * plan->ropes[i].pairs;
+    needed[KEY] = shape->head_dim;
     needed[QUERY] = group * shape->head_dim;
     needed[ATTENDED] = waves * group * (plan->kv.row_elements + 2);
     needed[TOKEN] = 4;
@@ -20,10 +22,17 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
     for (int b = 0; b < plan->bodies_count; b++) {
         const struct plan_body *body = &plan->bodies[b];
         const struct plan_partition *partition = checking->partition_of[b];
+        if (strcmp(plan->residual, "everywhere") == 0)
+            needed[RESIDUAL] = shape->hidden;
         for (int cu = 0; cu < plan->machine.cus; cu++)
             if (is_op(body, "embed") || has_epilogue(body, "residual"))
                 needed[RESIDUAL] = larger(needed[RESIDUAL],
                                           (int64_t)plan_tiles_of(partition, cu) * body->tile_rows);
+        if (is_op(body, "merge"))
+            needed[ATTENDED] =
+                larger(needed[ATTENDED], (int64_t)body->splits * (body->tile_rows + 2));
+        if (is_op(body, "residual")) // what is added is normed there
+            needed[ACTIVATION] = larger(needed[ACTIVATION], shape->hidden);
         if (is_op(body, "select")) // all candidates meet in the activation
             needed[ACTIVATION] = larger(needed[ACTIVATION], 2LL * plan->machine.cus);
         if (!is_op(body, "linear"))
@@ -47,11 +56,17 @@ static void check_arrays(struct checking *checking) {
     const struct {
         const char *name, *type;
         int element_bytes;
+        const char *shared; // what may use its place while nobody needs it
     } wanted[ARRAY_COUNT] = {
-        [ACTIVATION] = {"activation", "float", 4}, [PARTIAL] = {"partial", "float", 4},
-        [RESIDUAL] = {"residual", "float", 4},     [ROPE] = {"rope", "float", 4},
-        [QUERY] = {"query", "float", 4},           [ATTENDED] = {"attended", "float", 4},
-        [TOKEN] = {"token", "unsigned", 4},        [ROLE] = {"role", "Role", plan_role_bytes(plan)},
+        [ACTIVATION] = {"activation", "float", 4, "product"},
+        [PARTIAL] = {"partial", "float", 4, "product"},
+        [RESIDUAL] = {"residual", "float", 4, NULL},
+        [ROPE] = {"rope", "float", 4, NULL},
+        [QUERY] = {"query", "float", 4, "attention"},
+        [KEY] = {"key", "float", 4, "attention"},
+        [ATTENDED] = {"attended", "float", 4, "attention"},
+        [TOKEN] = {"token", "unsigned", 4, NULL},
+        [ROLE] = {"role", "Role", plan_role_bytes(plan), NULL},
     };
     int64_t needed[ARRAY_COUNT] = {0};
     measure(checking, needed);
@@ -65,6 +80,11 @@ static void check_arrays(struct checking *checking) {
                       wanted[i].name, array ? array->elements : 0, array ? array->type : "none",
                       array ? array->element_bytes : 0, (long long)needed[i], wanted[i].type,
                       wanted[i].element_bytes);
+        else if (array->shared &&
+                 (!wanted[i].shared || strcmp(array->shared, wanted[i].shared) != 0))
+            violation(checking, "LDS array %s shares its place as %s, stages use it as %s",
+                      wanted[i].name, array->shared,
+                      wanted[i].shared ? wanted[i].shared : "long as the kernel runs");
     }
 }
 
@@ -72,15 +92,14 @@ static void check_lds(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     const struct plan_machine *machine = &plan->machine;
     const int role_bytes = plan_role_bytes(plan);
-    int64_t bytes = 0;
     for (int i = 0; i < plan->lds_count; i++) {
         const struct plan_lds *array = &plan->lds[i];
         const int type_bytes = strcmp(array->type, "Role") == 0 ? role_bytes : 4;
         if (array->element_bytes != type_bytes || array->elements < 1)
             violation(checking, "LDS array %s has %d elements of %d bytes, must have some of %d",
                       array->name, array->elements, array->element_bytes, type_bytes);
-        bytes += ((int64_t)array->elements * array->element_bytes + 15) / 16 * 16; // as emitted
     }
+    const int64_t bytes = plan_lds_bytes(plan);
     if (bytes > machine->lds_capacity_bytes || bytes < machine->lds_minimum_bytes)
         violation(checking, "LDS arrays take %lld bytes, must take %d to %d", (long long)bytes,
                   machine->lds_minimum_bytes, machine->lds_capacity_bytes);

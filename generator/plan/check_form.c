@@ -37,8 +37,9 @@ static bool is_one_of(const char *name, const char *const *names) {
 }
 
 static void walk_integer(struct walk *walk, const char *field, int64_t value, int64_t most) {
-    static const char *const may_be_none[] = {"layer",         "read_epoch", "write_epoch",
-                                              "vector_offset", "kv_offset",  NULL};
+    static const char *const may_be_none[] = {
+        "layer",         "read_epoch",    "write_epoch", "norm_offset", "bias_offset",
+        "q_norm_offset", "k_norm_offset", "kv_offset",   "rope",        NULL};
     const int64_t least = is_one_of(field, may_be_none) ? -1 : 0;
     if (value < least || value > most)
         violation(walk->checking, "%s%s = %lld must be between %lld and %lld", walk->path, field,
@@ -53,11 +54,14 @@ static void walk_number(struct walk *walk, const char *field, double value) {
 // Texts land in comments of the emitted source and in lines of the map.
 static void walk_text(struct walk *walk, const char *record, const char *field, const char *text) {
     if (!text) {
-        const bool optional = (strcmp(record, "stage") == 0 && strcmp(field, "region") == 0) ||
-                              (strcmp(record, "region") == 0 && strcmp(field, "tensor") == 0) ||
-                              (strcmp(record, "embedding") == 0 && strcmp(field, "body") == 0);
-        if (!optional)
-            violation(walk->checking, "%s%s is missing", walk->path, field);
+        static const struct {
+            const char *record, *field;
+        } optional[] = {{"stage", "region"},  {"stage", "reads_from"}, {"stage", "writes_to"},
+                        {"region", "tensor"}, {"embedding", "body"},   {"lds", "shared"}};
+        for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
+            if (strcmp(optional[i].record, record) == 0 && strcmp(optional[i].field, field) == 0)
+                return;
+        violation(walk->checking, "%s%s is missing", walk->path, field);
         return;
     }
     const size_t length = strnlen(text, MAX_TEXT_BYTES + 1);
@@ -86,7 +90,9 @@ static bool walk_list(struct walk *walk, const char *field, const void *items, i
         {"cu_offset", CHECK_MAX_CUS},
         {"bodies", 256},
         {"partitions", 256},
-        {"mailboxes", 256},
+        {"mailboxes", CHECK_MAX_STAGES},
+        {"ropes", 8},
+        {"edges", 16},
         {"regions", 16},
         {"parts", 16},
         {"reads", 8},

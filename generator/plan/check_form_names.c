@@ -75,45 +75,55 @@ static void check_names(struct checking *checking) {
     want_plain(checking, "isa", plan->machine.isa);
 }
 
+// The words of a body, and those that each op can have.
+static void check_words(struct checking *checking, const struct plan_body *body) {
+    static const char *const ops[] = {"embed",    "linear", "attention", "merge",
+                                      "residual", "select", "token",     NULL};
+    static const char *const inputs[] = {"mailbox", "residual", "none", NULL};
+    static const char *const prologues[] = {"rmsnorm", "plain", "none", NULL};
+    static const char *const epilogues[] = {"rows", "gate", "residual", "logits", "none", NULL};
+    static const char *const activations[] = {"silu", "gelu", "gelu_tanh", "none", NULL};
+    static const char *const precisions[] = {"fp32", "none", NULL};
+    static const char *const norms[] = {"head", "all", "none", NULL};
+    const struct {
+        const char *what, *word;
+        const char *const *words;
+    } known[] = {
+        {"op", body->op, ops},
+        {"input", body->input, inputs},
+        {"prologue", body->prologue, prologues},
+        {"epilogue", body->epilogue, epilogues},
+        {"activation", body->activation, activations},
+        {"precision", body->precision, precisions},
+        {"q_norm", body->q_norm, norms},
+        {"k_norm", body->k_norm, norms},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        char what[96];
+        snprintf(what, sizeof what, "%s of body %.48s", known[i].what, body->name);
+        want_word(checking, what, known[i].word, known[i].words);
+    }
+}
+
 static void check_body(struct checking *checking, const struct plan_body *body) {
-    static const char *const ops[] = {"embed", "linear", "attention", "select", "token", NULL};
-    static const char *const prologues[] = {"rmsnorm", "plain", NULL};
-    static const char *const epilogues[] = {"rope", "gate", "residual", "logits", NULL};
-    static const char *const none[] = {"none", NULL};
     static const char *const kinds[] = {"pairs", NULL};
     static const char *const scopes[] = {"same CU", "same XCD", "across XCDs", NULL};
     const struct plan_plan *plan = checking->plan;
-    const bool linear = is_op(body, "linear");
     char what[96];
-    snprintf(what, sizeof what, "op of body %.48s", body->name);
-    want_word(checking, what, body->op, ops);
-    snprintf(what, sizeof what, "prologue of body %.48s", body->name);
-    want_word(checking, what, body->prologue, linear ? prologues : none);
-    snprintf(what, sizeof what, "epilogue of body %.48s", body->name);
-    want_word(checking, what, body->epilogue, linear ? epilogues : none);
+    check_words(checking, body);
     if (!plan_partition_named(plan, body->partition))
         violation(checking, "body %s: there is no partition '%.60s'", body->name, body->partition);
     for (int i = 0; i < body->reads_count; i++) {
-        const struct plan_read *read = &body->reads[i];
         snprintf(what, sizeof what, "kind of read %d of body %.48s", i, body->name);
-        want_word(checking, what, read->kind, kinds);
+        want_word(checking, what, body->reads[i].kind, kinds);
         snprintf(what, sizeof what, "scope of read %d of body %.48s", i, body->name);
-        want_word(checking, what, read->scope, scopes);
-        if (!plan_mailbox_named(plan, read->mailbox))
-            violation(checking, "body %s reads from '%.60s': there is no such mailbox", body->name,
-                      read->mailbox);
+        want_word(checking, what, body->reads[i].scope, scopes);
     }
-    for (int i = 0; i < body->writes_count; i++) {
-        const struct plan_write *write = &body->writes[i];
-        const struct plan_mailbox *mailbox = plan_mailbox_named(plan, write->mailbox);
-        if (!mailbox)
-            violation(checking, "body %s writes to '%.60s': there is no such mailbox", body->name,
-                      write->mailbox);
-        else if (write->rows > mailbox->pairs ||
-                 (int64_t)write->per_cu * plan->machine.cus > mailbox->pairs)
-            violation(checking, "body %s writes more values to %s than its %d pairs hold",
-                      body->name, mailbox->name, mailbox->pairs);
-    }
+}
+
+static void want_mailbox(struct checking *checking, int stage, const char *does, const char *name) {
+    if (name && !plan_mailbox_named(checking->plan, name))
+        violation(checking, "stage %d %s '%.60s': there is no such mailbox", stage, does, name);
 }
 
 static void check_stages(struct checking *checking) {
@@ -126,6 +136,8 @@ static void check_stages(struct checking *checking) {
             violation(checking, "stage %d: there is no body '%.60s'", s, stage->body);
             continue;
         }
+        want_mailbox(checking, s, "reads from", stage->reads_from);
+        want_mailbox(checking, s, "writes to", stage->writes_to);
         packed_rows += body->rows;
         for (int i = 0; i < stage->parts_count; i++)
             packed_rows += stage->parts[i].rows;
@@ -258,10 +270,11 @@ static void check_engine(struct checking *checking) {
         violation(checking, "there is no engine '%.60s'", engine->name);
         return;
     }
-    if (engine->unit_bytes != row->unit_bytes || engine->unit_elements * 2 != row->unit_bytes ||
-        strcmp(engine->activation, row->activation) != 0)
-        violation(checking, "engine %s has units of %d bytes, %d bf16 weights, and %s activations",
-                  row->name, row->unit_bytes, row->unit_bytes / 2, row->activation);
+    const char *dtype = checking->plan->shape.weight_dtype;
+    if (engine->unit_bytes != row->unit_bytes ||
+        engine->unit_elements * dtype_bytes(dtype) != row->unit_bytes)
+        violation(checking, "engine %s has units of %d bytes, not %d weights in %s", row->name,
+                  row->unit_bytes, engine->unit_elements, dtype);
     if ((engine->prefetch_units > 0) != (row->prefetch_units > 0) || engine->prefetch_units > 16)
         violation(checking, "engine %s cannot prefetch %d units", row->name,
                   engine->prefetch_units);
@@ -272,10 +285,13 @@ static void check_engine(struct checking *checking) {
 
 void form_names(struct checking *checking) {
     static const char *const unrolls[] = {"inline", "loop", NULL};
-    static const char *const weight_dtypes[] = {"bf16", NULL};
+    static const char *const weight_dtypes[] = {"bf16", "fp16", "fp32", NULL};
+    static const char *const residuals[] = {"owned", "everywhere", NULL};
+    static const char *const holdings[] = {"norm", "bias", NULL};
     static const char *const kv_dtypes[] = {"bf16", "fp32", NULL};
     static const char *const layouts[] = {"tiles", "rows", NULL};
     static const char *const lds_types[] = {"float", "unsigned", "Role", NULL};
+    static const char *const lds_sharers[] = {"product", "attention", NULL};
     const struct plan_plan *plan = checking->plan;
     check_names(checking);
     for (int b = 0; b < plan->bodies_count; b++)
@@ -287,12 +303,18 @@ void form_names(struct checking *checking) {
     check_compiler_options(checking);
     check_engine(checking);
     want_word(checking, "unroll", plan->unroll, unrolls);
+    want_word(checking, "residual", plan->residual, residuals);
+    for (int i = 0; i < plan->vectors_count; i++)
+        want_word(checking, "what a vector holds", plan->vectors[i].holds, holdings);
     want_word(checking, "weight dtype", plan->shape.weight_dtype, weight_dtypes);
     want_word(checking, "KV dtype", plan->shape.kv_dtype, kv_dtypes);
     for (int i = 0; i < plan->regions_count; i++)
         want_word(checking, "layout", plan->regions[i].layout, layouts);
-    for (int i = 0; i < plan->lds_count; i++)
+    for (int i = 0; i < plan->lds_count; i++) {
         want_word(checking, "LDS type", plan->lds[i].type, lds_types);
+        if (plan->lds[i].shared)
+            want_word(checking, "what shares LDS", plan->lds[i].shared, lds_sharers);
+    }
     const struct plan_embedding *embedding = &plan->embedding;
     if (!plan_region_named(plan, embedding->region))
         violation(checking, "embedding: there is no region '%.60s'", embedding->region);

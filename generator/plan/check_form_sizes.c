@@ -1,4 +1,5 @@
 // Rule `form`, second part: sizes are positive and small enough, partitions are partitions.
+#include "generator/plan/access.h"
 #include "generator/plan/check_rules.h"
 
 #include <string.h>
@@ -61,8 +62,33 @@ static void check_body(struct checking *checking, const struct plan_body *body) 
         (body->columns < 1 || body->units < 1 || body->unit_columns < 1))
         violation(checking, "body %.48s: columns %d, units %d and unit_columns %d must be positive",
                   body->name, body->columns, body->units, body->unit_columns);
-    if (!(body->scale > 0))
-        violation(checking, "body %.48s: scale %g must be positive", body->name, body->scale);
+    if (body->splits < 1 || body->splits > 64)
+        violation(checking, "body %.48s: %d splits, must be 1 to 64", body->name, body->splits);
+}
+
+// Spans are walked element by element, so that they must not be many. tiles: that have elements of
+// their own.
+static void check_span(struct checking *checking, const char *what, const struct plan_body *body,
+                       const struct plan_span *span, int tiles) {
+    enum { MOST_ELEMENTS = 1 << 26 };
+    if (span->repeat < 1 || span->chunks < 1 || span->end > CHECK_MAX_PAIRS)
+        violation(checking, "body %.48s: a %s with repeat %d, chunks %d and end %d", body->name,
+                  what, span->repeat, span->chunks, span->end);
+    else if ((int64_t)span->chunks * (span->count + 1LL) > MOST_ELEMENTS / (tiles > 0 ? tiles : 1))
+        violation(checking, "body %.48s: a %s of %d tiles with %d elements each, %d times",
+                  body->name, what, tiles, span->count, span->chunks);
+}
+
+static void check_spans(struct checking *checking, const struct plan_body *body) {
+    const struct plan_partition *partition = plan_partition_named(checking->plan, body->partition);
+    const int tiles = partition ? partition->tiles : 1;
+    bool common = true; // all tiles read the same, which is walked once
+    for (int i = 0; i < body->reads_count; i++)
+        common = common && access_is_common(&body->reads[i].span);
+    for (int i = 0; i < body->reads_count; i++)
+        check_span(checking, "read", body, &body->reads[i].span, common ? 1 : tiles);
+    for (int i = 0; i < body->writes_count; i++)
+        check_span(checking, "write", body, &body->writes[i].span, tiles);
 }
 
 static void check_mailboxes(struct checking *checking) {
@@ -94,7 +120,9 @@ void form_sizes(struct checking *checking) {
     want_between(checking, "number of XCDs", plan->machine.xcds_count, 1, 32);
     for (int i = 0; i < plan->partitions_count; i++)
         check_partition(checking, &plan->partitions[i]);
-    for (int b = 0; b < plan->bodies_count; b++)
+    for (int b = 0; b < plan->bodies_count; b++) {
         check_body(checking, &plan->bodies[b]);
+        check_spans(checking, &plan->bodies[b]);
+    }
     check_mailboxes(checking);
 }

@@ -14,50 +14,58 @@ static int cu_of_tile(const struct plan_partition *partition, int tile) {
 }
 
 // missing_before[e]: elements below e that nobody writes.
-static int *count_missing(struct checking *checking, const struct plan_body *writer) {
-    const int b = body_index(checking, writer), pairs = checking->writes_to[b]->pairs;
+static int *count_missing(struct checking *checking, int b) {
+    const int pairs = checking->pairs[b];
     int *missing_before = arena_array(checking->arena, (size_t)pairs + 1, sizeof *missing_before);
     for (int e = 0; e < pairs; e++)
         missing_before[e + 1] = missing_before[e] + (checking->owner[b][e] < 0);
     return missing_before;
 }
 
-static void check_read(struct checking *checking, int stage, const struct plan_read *read,
-                       const struct plan_body *writer, const int *missing_before) {
-    const struct plan_body *reader = checking->body_of[stage];
-    const int b = body_index(checking, writer), pairs = checking->writes_to[b]->pairs;
-    const struct plan_partition *partition = checking->partition_of[body_index(checking, reader)];
-    const int tiles = read->stride ? partition->tiles : 1; // else all read the same
-    for (int tile = 0; tile < tiles; tile++) {
-        const struct element_range range = access_read(read, tile);
-        if (range.count == 0)
-            return;
-        int64_t element = range.first;
-        if (range.first + range.count > pairs) {
-            element = range.first > pairs ? range.first : pairs;
-        } else {
-            if (missing_before[range.first + range.count] == missing_before[range.first])
+// The first element of a range that the writer does not write, -1: it writes all.
+static int64_t first_missing(const struct checking *checking, int writer,
+                             struct element_range range, const int *missing_before) {
+    const int64_t end = range.first + range.count;
+    if (range.count == 0)
+        return -1;
+    if (range.first < 0 || end > checking->pairs[writer])
+        return range.first < 0 || range.first > checking->pairs[writer] ? range.first
+                                                                        : checking->pairs[writer];
+    if (missing_before[end] == missing_before[range.first])
+        return -1;
+    int64_t element = range.first;
+    while (checking->owner[writer][element] >= 0)
+        element++;
+    return element;
+}
+
+static void check_read(struct checking *checking, int stage, const struct plan_span *span,
+                       int writer, const int *missing_before) {
+    const int reader = body_index(checking, checking->body_of[stage]);
+    const struct plan_partition *partition = checking->partition_of[reader];
+    const int tiles = access_is_common(span) ? 1 : partition->tiles; // else all read the same
+    for (int tile = 0; tile < tiles; tile++)
+        for (int chunk = 0; chunk < span->chunks; chunk++) {
+            const int64_t element =
+                first_missing(checking, writer, access_range(span, tile, chunk), missing_before);
+            if (element < 0)
                 continue;
-            while (checking->owner[b][element] >= 0)
-                element++;
+            violation(checking, "%s: CU %d awaits element %lld of %s, which %s does not write",
+                      stage_name(checking, stage), cu_of_tile(partition, tile), (long long)element,
+                      checking->reads_from[stage]->name, checking->plan->bodies[writer].name);
+            return;
         }
-        violation(checking, "%s: CU %d awaits element %lld of %s, which %s does not write",
-                  stage_name(checking, stage), cu_of_tile(partition, tile), (long long)element,
-                  read->mailbox, writer->name);
-        return;
-    }
 }
 
 void rule_coverage(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     for (int b = 0; b < plan->bodies_count; b++)
         if (checking->unowned[b] > 0)
-            violation(checking,
-                      "body %s writes element %lld of %s twice or outside of its %d pairs (so do "
-                      "%d more)",
-                      plan->bodies[b].name, (long long)checking->bad_element[b],
-                      checking->writes_to[b]->name, checking->writes_to[b]->pairs,
-                      checking->unowned[b] - 1);
+            violation(
+                checking,
+                "body %s writes element %lld twice or outside of its %d pairs (so do %d more)",
+                plan->bodies[b].name, (long long)checking->bad_element[b], checking->pairs[b],
+                checking->unowned[b] - 1);
     const size_t bodies = (size_t)plan->bodies_count;
     int **missing = arena_array(checking->arena, bodies, sizeof *missing);
     bool *checked = arena_array(checking->arena, bodies * bodies, sizeof *checked);
@@ -65,23 +73,21 @@ void rule_coverage(struct checking *checking) {
         const struct plan_body *reader = checking->body_of[s];
         if (checking->writer_of[s] < 0)
             continue;
-        const struct plan_body *writer = checking->body_of[checking->writer_of[s]];
-        const int r = body_index(checking, reader), w = body_index(checking, writer);
+        const int r = body_index(checking, reader);
+        const int w = body_index(checking, checking->body_of[checking->writer_of[s]]);
         bool *done = &checked[(size_t)r * bodies + (size_t)w];
         if (*done)
             continue;
         *done = true;
-        missing[w] = missing[w] ? missing[w] : count_missing(checking, writer);
+        missing[w] = missing[w] ? missing[w] : count_missing(checking, w);
         for (int i = 0; i < reader->reads_count; i++)
-            if (strcmp(reader->reads[i].mailbox, checking->writes_to[w]->name) == 0)
-                check_read(checking, s, &reader->reads[i], writer, missing[w]);
+            check_read(checking, s, &reader->reads[i].span, w, missing[w]);
     }
 }
 
 static void check_await(struct checking *checking, int s) {
     const struct plan_stage *stage = &checking->plan->stages[s];
-    const struct plan_mailbox *mailbox =
-        checking->reads_from[body_index(checking, checking->body_of[s])];
+    const struct plan_mailbox *mailbox = checking->reads_from[s];
     const int w = checking->writer_of[s];
     if (!mailbox) {
         if (stage->read_epoch != -1)
@@ -108,8 +114,7 @@ void rule_order(struct checking *checking) {
     int *writer = arena_array(checking->arena, (size_t)plan->mailboxes_count * (size_t)epochs,
                               sizeof *writer);
     for (int s = 0; s < plan->stages_count; s++) {
-        const struct plan_mailbox *mailbox =
-            checking->writes_to[body_index(checking, checking->body_of[s])];
+        const struct plan_mailbox *mailbox = checking->writes_to[s];
         const int epoch = plan->stages[s].write_epoch;
         check_await(checking, s);
         if (!mailbox || epoch < 0 || epoch >= epochs) {
@@ -139,14 +144,18 @@ struct writers {
     uint32_t xcds;
 };
 
-static void add_range(struct writers *writers, const int *owner, struct element_range range) {
-    for (int64_t e = range.first; e < range.first + range.count; e++) {
-        const int cu = owner[e];
-        if (writers->seen[cu] == writers->serial)
-            continue;
-        writers->seen[cu] = writers->serial;
-        writers->count++;
-        writers->xcds |= 1U << writers->xcd_of[cu];
+static void add_tile(struct writers *writers, const int *owner, const struct plan_span *span,
+                     int tile) {
+    for (int chunk = 0; chunk < span->chunks; chunk++) {
+        const struct element_range range = access_range(span, tile, chunk);
+        for (int64_t e = range.first; e < range.first + range.count; e++) {
+            const int cu = owner[e];
+            if (writers->seen[cu] == writers->serial)
+                continue;
+            writers->seen[cu] = writers->serial;
+            writers->count++;
+            writers->xcds |= 1U << writers->xcd_of[cu];
+        }
     }
 }
 
@@ -163,20 +172,21 @@ struct edges {
     int64_t count;
 };
 
-static int widest_of(const struct checking *checking, const struct plan_read *read,
+static int widest_of(const struct checking *checking, const struct plan_span *span,
                      const struct plan_partition *partition, const int *owner,
                      struct writers *writers, int64_t *count) {
     int widest = 0;
     open_set(writers);
-    if (read->stride == 0)
-        add_range(writers, owner, access_read(read, 0));
+    const bool common = access_is_common(span);
+    if (common)
+        add_tile(writers, owner, span, 0);
     for (int cu = 0; cu < checking->plan->machine.cus; cu++) {
         if (plan_tiles_of(partition, cu) == 0)
             continue;
-        if (read->stride != 0) {
+        if (!common) {
             open_set(writers);
             for (int tile = partition->first_tile[cu]; tile < partition->first_tile[cu + 1]; tile++)
-                add_range(writers, owner, access_read(read, tile));
+                add_tile(writers, owner, span, tile);
         }
         const int others = writers->count - (writers->seen[cu] == writers->serial);
         const bool far = (writers->xcds & ~(1U << writers->xcd_of[cu])) != 0;
@@ -192,7 +202,7 @@ static void find_edges(const struct checking *checking, int reader, int writer,
     const struct plan_body *body = &checking->plan->bodies[reader];
     edges->known = true;
     for (int i = 0; i < body->reads_count; i++)
-        edges->widest[i] = widest_of(checking, &body->reads[i], checking->partition_of[reader],
+        edges->widest[i] = widest_of(checking, &body->reads[i].span, checking->partition_of[reader],
                                      checking->owner[writer], writers, &edges->count);
 }
 

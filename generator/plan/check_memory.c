@@ -46,8 +46,7 @@ static void check_mailboxes(struct checking *checking, struct extent *extents) {
                                      (int64_t)mailbox->first_pair + mailbox->pairs, mailbox->name};
         int first = -1, last = -1;
         for (int s = 0; s < plan->stages_count; s++) {
-            const int b = body_index(checking, checking->body_of[s]);
-            if (checking->reads_from[b] != mailbox && checking->writes_to[b] != mailbox)
+            if (checking->reads_from[s] != mailbox && checking->writes_to[s] != mailbox)
                 continue;
             first = first < 0 ? s : first;
             last = s;
@@ -61,10 +60,43 @@ static void check_mailboxes(struct checking *checking, struct extent *extents) {
     check_disjoint(checking, "mailbox arena", extents, plan->mailboxes_count, plan->mailbox_pairs);
 }
 
+// Biases of one stage may interleave: each float belongs to one vector.
+static void check_vectors(struct checking *checking) {
+    enum { MOST_FLOATS = 1 << 26 };
+    const struct plan_plan *plan = checking->plan;
+    const int64_t floats = plan->vector_bytes / 4;
+    if (floats > MOST_FLOATS) {
+        violation(checking, "vectors of %lld bytes are too many", (long long)plan->vector_bytes);
+        return;
+    }
+    bool *taken = arena_array(checking->arena, (size_t)floats + 1, sizeof *taken);
+    for (int i = 0; i < plan->vectors_count; i++) {
+        const struct plan_vector *vector = &plan->vectors[i];
+        check_alignment(checking, vector->tensor, vector->offset);
+        if (vector->stride < 1 || vector->elements < 1 ||
+            (int64_t)vector->tensor_first + vector->elements > vector->tensor_elements) {
+            violation(checking, "%s: elements %d to %d of %d by %d", vector->tensor,
+                      vector->tensor_first, vector->tensor_first + vector->elements,
+                      vector->tensor_elements, vector->stride);
+            continue;
+        }
+        for (int64_t j = 0; j < vector->elements; j++) {
+            const int64_t at = vector->offset / 4 + vector->first + j * vector->stride;
+            if (at >= floats || taken[at]) {
+                violation(checking,
+                          "%s: element %lld goes to float %lld of the vectors, which is %s",
+                          vector->tensor, (long long)j, (long long)at,
+                          at >= floats ? "not there" : "another's");
+                break;
+            }
+            taken[at] = true;
+        }
+    }
+}
+
 void rule_overlap(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     int most = plan->mailboxes_count + plan->regions_count;
-    most = plan->vectors_count > most ? plan->vectors_count : most;
     most = plan->stages_count > most ? plan->stages_count : most;
     struct extent *extents = arena_array(checking->arena, (size_t)most, sizeof *extents);
     check_mailboxes(checking, extents);
@@ -74,13 +106,7 @@ void rule_overlap(struct checking *checking) {
         extents[i] = (struct extent){region->offset, region->offset + region->bytes, region->name};
     }
     check_disjoint(checking, "weights", extents, plan->regions_count, plan->weight_bytes);
-    for (int i = 0; i < plan->vectors_count; i++) {
-        const struct plan_vector *vector = &plan->vectors[i];
-        check_alignment(checking, vector->tensor, vector->offset);
-        extents[i] = (struct extent){vector->offset, vector->offset + vector->elements * 4LL,
-                                     vector->tensor};
-    }
-    check_disjoint(checking, "vectors", extents, plan->vectors_count, plan->vector_bytes);
+    check_vectors(checking);
     int count = 0;
     for (int s = 0; s < plan->stages_count; s++) {
         const int64_t offset = plan->stages[s].kv_offset;
@@ -101,17 +127,15 @@ static void check_parts(struct checking *checking, int s, int *filler) {
     int64_t filled = 0;
     for (int i = 0; i < stage->parts_count; i++) {
         const struct plan_part *part = &stage->parts[i];
-        const bool rotated = part->first < body->rope_rows;
-        const int span = rotated ? checking->plan->shape.head_dim : 0;
-        const bool paired = span == 0 || (part->first % span == 0 && part->rows % span == 0);
-        if (part->stride != (gate ? 2 : 1) || part->pair_span != span || !paired ||
-            (gate && part->first != i) ||
-            (rotated && (int64_t)part->first + part->rows > body->rope_rows))
+        if (part->stride != (gate ? 2 : 1) || (gate && part->first != i))
             violation(checking,
-                      "%s: %s fills %d rows from %d by %d, span %d: its epilogue (%s) finds them "
-                      "by %d, span %d",
+                      "%s: %s fills %d rows from %d by %d: its epilogue (%s) finds them by %d",
                       stage_name(checking, s), part->tensor, part->rows, part->first, part->stride,
-                      part->pair_span, body->epilogue, gate ? 2 : 1, span);
+                      body->epilogue, gate ? 2 : 1);
+        if ((int64_t)part->tensor_first + part->rows > part->tensor_rows)
+            violation(checking, "%s: rows %d to %d of %s, which has %d", stage_name(checking, s),
+                      part->tensor_first, part->tensor_first + part->rows, part->tensor,
+                      part->tensor_rows);
         for (int64_t j = 0; j < part->rows; j++) {
             const int64_t row = part->first + j * part->stride;
             if (row >= body->rows || filler[row] == s + 1) {
@@ -138,20 +162,79 @@ static const struct plan_vector *vector_at(const struct plan_plan *plan, int64_t
     return NULL;
 }
 
-static void check_norm(struct checking *checking, int s) {
-    const struct plan_body *body = checking->body_of[s];
-    const int64_t offset = checking->plan->stages[s].vector_offset;
-    if (strcmp(body->prologue, "rmsnorm") != 0) {
-        if (offset != -1)
-            violation(checking, "%s has norm weights at %lld and no norm", stage_name(checking, s),
-                      (long long)offset);
-        return;
-    }
-    const struct plan_vector *vector = vector_at(checking->plan, offset);
-    if (!vector || vector->elements != body->columns)
-        violation(checking, "%s: its norm wants %d weights, at %lld there are %d",
-                  stage_name(checking, s), body->columns, (long long)offset,
+// wanted: elements; 0: the stage has none.
+static void check_norm(struct checking *checking, int s, const char *what, int64_t offset,
+                       int64_t wanted) {
+    const struct plan_vector *vector = offset < 0 ? NULL : vector_at(checking->plan, offset);
+    if ((offset < 0) != (wanted == 0) ||
+        (wanted > 0 && (!vector || strcmp(vector->holds, "norm") != 0 ||
+                        vector->elements != wanted || vector->first != 0 || vector->stride != 1)))
+        violation(checking, "%s: its %s wants %lld weights, at %lld there are %d",
+                  stage_name(checking, s), what, (long long)wanted, (long long)offset,
                   vector ? vector->elements : 0);
+}
+
+static int64_t head_norm(const struct plan_shape *shape, const char *norm, int heads) {
+    return strcmp(norm, "none") == 0   ? 0
+           : strcmp(norm, "head") == 0 ? shape->head_dim
+                                       : (int64_t)heads * shape->head_dim;
+}
+
+static void check_norms(struct checking *checking, int s) {
+    const struct plan_stage *stage = &checking->plan->stages[s];
+    const struct plan_shape *shape = &checking->plan->shape;
+    const struct plan_body *body = checking->body_of[s];
+    const int elements = is_op(body, "residual") ? body->rows : body->columns;
+    check_norm(checking, s, "norm", stage->norm_offset,
+               strcmp(body->prologue, "rmsnorm") == 0 ? elements : 0);
+    check_norm(checking, s, "norm of q", stage->q_norm_offset,
+               head_norm(shape, body->q_norm, shape->heads));
+    check_norm(checking, s, "norm of k", stage->k_norm_offset,
+               head_norm(shape, body->k_norm, shape->kv_heads));
+}
+
+// The floats of a stage's bias are its own: they are 0 but for what its vectors fill.
+static void check_bias(struct checking *checking, int s) {
+    const struct plan_plan *plan = checking->plan;
+    const int64_t offset = plan->stages[s].bias_offset;
+    const struct plan_body *body = checking->body_of[s];
+    if ((offset >= 0) != body->bias || (body->bias && !is_op(body, "linear")))
+        violation(checking, "%s has its bias at %lld", stage_name(checking, s), (long long)offset);
+    if (offset < 0)
+        return;
+    check_alignment(checking, stage_name(checking, s), offset);
+    const int64_t end = offset + body->rows * 4LL;
+    if (end > plan->vector_bytes)
+        violation(checking, "%s has its bias up to byte %lld of %lld", stage_name(checking, s),
+                  (long long)end, (long long)plan->vector_bytes);
+    for (int i = 0; i < plan->vectors_count; i++) {
+        const struct plan_vector *vector = &plan->vectors[i];
+        const int64_t first = vector->offset + 4LL * vector->first;
+        const int64_t last =
+            first + 4LL * (vector->elements - 1LL) * (vector->stride > 0 ? vector->stride : 1);
+        if (last < offset || first >= end)
+            continue;
+        if (strcmp(vector->holds, "bias") != 0 || vector->offset != offset || last >= end)
+            violation(checking, "%s has its bias where %s lies", stage_name(checking, s),
+                      vector->tensor);
+    }
+}
+
+static void check_attention_numbers(struct checking *checking, int s) {
+    const struct plan_plan *plan = checking->plan;
+    const struct plan_stage *stage = &plan->stages[s];
+    const struct plan_body *body = checking->body_of[s];
+    const bool rotates = body->rope_dims > 0;
+    if ((stage->kv_offset >= 0) != is_op(body, "attention"))
+        violation(checking, "%s has its KV at %lld", stage_name(checking, s),
+                  (long long)stage->kv_offset);
+    if ((stage->rope >= 0) != rotates || stage->rope >= plan->ropes_count ||
+        (rotates && plan->ropes[stage->rope].pairs * 2 != body->rope_dims))
+        violation(checking, "%s rotates %d dimensions by table %d of %d", stage_name(checking, s),
+                  body->rope_dims, stage->rope, plan->ropes_count);
+    if (stage->window != 0 && !is_op(body, "attention"))
+        violation(checking, "%s has a window of %d and no attention", stage_name(checking, s),
+                  stage->window);
 }
 
 static void check_stage(struct checking *checking, int s, int *filler) {
@@ -159,10 +242,9 @@ static void check_stage(struct checking *checking, int s, int *filler) {
     const struct plan_stage *stage = &plan->stages[s];
     const struct plan_body *body = checking->body_of[s];
     const bool linear = is_op(body, "linear");
-    check_norm(checking, s);
-    if ((stage->kv_offset >= 0) != is_op(body, "attention"))
-        violation(checking, "%s has its KV at %lld", stage_name(checking, s),
-                  (long long)stage->kv_offset);
+    check_norms(checking, s);
+    check_bias(checking, s);
+    check_attention_numbers(checking, s);
     const char *region = !linear ? NULL : has_epilogue(body, "logits") ? "head" : "layers";
     if ((region == NULL) != (stage->region == NULL) ||
         (region && strcmp(region, stage->region) != 0))
@@ -223,10 +305,11 @@ static void check_tiles_region(struct checking *checking, const struct plan_regi
 static void check_rows_region(struct checking *checking, const struct plan_region *region) {
     if (!region->tensor || region->rows < 1 || region->columns < 1 ||
         region->cu_offset_count != 0 ||
-        region->bytes != (int64_t)region->rows * region->columns * 2)
-        violation(checking, "region %s has %lld bytes for %d rows of %d bf16 of tensor %s",
+        region->bytes != (int64_t)region->rows * region->columns *
+                             dtype_bytes(checking->plan->shape.weight_dtype))
+        violation(checking, "region %s has %lld bytes for %d rows of %d %s of tensor %s",
                   region->name, (long long)region->bytes, region->rows, region->columns,
-                  region->tensor ? region->tensor : "none");
+                  checking->plan->shape.weight_dtype, region->tensor ? region->tensor : "none");
 }
 
 // The embedding is read by token and column: from a matrix, or from the tiles of the head, which
@@ -242,14 +325,16 @@ static void check_embedding(struct checking *checking) {
         return;
     }
     const struct plan_body *body = plan_body_named(plan, plan->embedding.body);
-    int stages = 0, parts = 0;
+    int stages = 0, parts = 0, sliced = 0;
     for (int s = 0; s < plan->stages_count; s++) {
         if (!streams_from(&plan->stages[s], region))
             continue;
         stages += 1 + (checking->body_of[s] != body);
         parts += plan->stages[s].parts_count;
+        sliced +=
+            parts > 0 && plan->stages[s].parts[0].rows != plan->stages[s].parts[0].tensor_rows;
     }
-    if (strcmp(region->layout, "tiles") != 0 || stages != 1 || parts != 1 ||
+    if (strcmp(region->layout, "tiles") != 0 || stages != 1 || parts != 1 || sliced > 0 ||
         body->rows != plan->shape.vocab || body->columns != plan->shape.hidden)
         violation(checking,
                   "embedding: region %s does not hold just the %d rows of %d columns of body %s",

@@ -10,8 +10,10 @@
 
 #include <string.h>
 
+enum { EVENTS_AT_ONCE = 8 };
+
 struct knowledge {
-    int *event; // [cus]; 0: nothing yet
+    int *event; // [cus, rounded up to EVENTS_AT_ONCE]; 0: nothing yet
     int holders;
     // What the operation in progress found out about it, where `serial` is the operation's:
     int64_t serial;
@@ -30,6 +32,11 @@ struct reading {
     int body, event;
 };
 
+// The CUs that may read an element: those from the first to the last that have tiles; -1: none.
+struct readers {
+    int first, last;
+};
+
 // The CUs that write in a body, each with the lowest and the highest of its elements.
 struct writer {
     int cu, lowest, highest;
@@ -46,6 +53,7 @@ struct mail {                 // the last write of a mailbox
     int merged_end;           // how many elements these are
     const int *owner;         // [pairs] who wrote
     const struct writers *writers; // the same as a list
+    const bool *has_tiles;         // [cus] whether the writer has more than one tile
     bool by_tile;                  // they read and wrote tile by tile
     int *unread;                   // [pairs] who wrote what nobody has read yet, -1: somebody has
     struct reading *readings;      // [bodies]
@@ -55,10 +63,12 @@ struct mail {                 // the last write of a mailbox
 struct following {
     struct checking *checking;
     int cus, stages_followed;
-    struct moment *now;      // [cus]
-    struct mail *mail;       // [mailboxes]
-    int **reader;            // [bodies] [pairs] the CU that reads the element; NULL: each reads all
-    struct writers *writers; // [bodies]
+    struct moment *now;       // [cus]
+    struct mail *mail;        // [mailboxes]
+    struct readers **readers; // [bodies] [reader_pairs] of each element; NULL: each CU reads all
+    int *reader_pairs;        // [bodies] elements up to the last that the body reads
+    struct writers *writers;  // [bodies]
+    const bool **has_tiles;   // [bodies] [cus] whether the CU has more than one tile
     int64_t serial, work, held;
     struct knowledge *spare; // free ones, linked through `joined`
 };
@@ -75,8 +85,8 @@ static struct knowledge *knowledge_copy(struct following *following, const struc
         following->spare = copy->joined;
     } else {
         copy = arena_alloc(following->checking->arena, sizeof *copy);
-        copy->event =
-            arena_array(following->checking->arena, (size_t)following->cus, sizeof *copy->event);
+        copy->event = arena_array(following->checking->arena,
+                                  (size_t)following->cus + EVENTS_AT_ONCE, sizeof *copy->event);
         following->held += following->cus;
     }
     copy->holders = 1;
@@ -105,8 +115,11 @@ static void raise(int *event, int to) {
 
 static void join(struct following *following, struct knowledge *into,
                  const struct knowledge *what) {
-    for (int cu = 0; cu < following->cus; cu++)
-        raise(&into->event[cu], what->event[cu]);
+    int *restrict to = into->event;
+    const int *restrict from = what->event;
+    for (int cu = 0; cu < following->cus; cu += EVENTS_AT_ONCE)
+        for (int i = cu; i < cu + EVENTS_AT_ONCE; i++) // as one vector
+            to[i] = to[i] > from[i] ? to[i] : from[i];
     following->work += following->cus;
 }
 
@@ -149,7 +162,10 @@ static struct knowledge *merged(struct following *following, struct mail *mail, 
             mail->merged = knowledge_copy(following, sent->shared);
         // Of a CU that has tiles left to read and to write, only its stage before is over.
         const bool has_more = mail->by_tile && writer->highest >= end;
-        join_sent(following, mail->merged, mail, writer->cu, sent->own - has_more);
+        if (has_more)
+            raise(&mail->merged->event[writer->cu], sent->own - 1);
+        else
+            join_sent(following, mail->merged, mail, writer->cu, sent->own);
     }
     return mail->merged;
 }
@@ -171,29 +187,41 @@ static void receive_all(struct following *following, struct mail *mail, int end,
     release(following, mine);
 }
 
-// CU `cu` has received the elements that tiles first .. end - 1 of `body` read.
+// CU `cu` has received the elements that tiles first .. end - 1 of `body` read. Of a writer that
+// goes from tile to tile, only its stage before is over.
 static void receive_part(struct following *following, const struct mail *mail,
                          const struct plan_body *body, int cu, int first, int end) {
     struct knowledge *mine = knowledge_copy(following, following->now[cu].shared);
     following->serial++;
     for (int r = 0; r < body->reads_count; r++)
-        for (int tile = first; tile < end; tile++) {
-            const struct element_range range = access_read(&body->reads[r], tile);
-            for (int64_t e = range.first; e < range.first + range.count; e++)
-                join_sent(following, mine, mail, mail->owner[e], mail->sent[mail->owner[e]].own);
-            following->work += range.count;
-        }
+        for (int tile = first; tile < end; tile++)
+            for (int chunk = 0; chunk < body->reads[r].span.chunks; chunk++) {
+                const struct element_range range = access_range(&body->reads[r].span, tile, chunk);
+                for (int64_t e = range.first; e < range.first + range.count; e++) {
+                    const int from = mail->owner[e];
+                    if (mail->by_tile && mail->has_tiles[from])
+                        raise(&mine->event[from], mail->sent[from].own - 1);
+                    else
+                        join_sent(following, mine, mail, from, mail->sent[from].own);
+                }
+                following->work += range.count;
+            }
     release(following, following->now[cu].shared);
     following->now[cu].shared = mine;
 }
 
 static void note_reading(struct following *following, struct mail *mail,
                          const struct plan_mailbox *mailbox, int b, int event) {
-    const struct plan_read *read = &following->checking->plan->bodies[b].reads[0];
-    const int *reader = following->reader[b];
-    for (int e = 0; e < mailbox->pairs; e++)
-        if (reader ? reader[e] >= 0 : e >= read->first && e < read->first + read->count)
+    const struct plan_body *body = &following->checking->plan->bodies[b];
+    const struct readers *readers = following->readers[b];
+    for (int e = 0; e < mailbox->pairs && e < following->reader_pairs[b]; e++)
+        if (readers && readers[e].first >= 0)
             mail->unread[e] = -1;
+    for (int r = 0; r < body->reads_count && !readers; r++) {
+        const struct element_range range = access_range(&body->reads[r].span, 0, 0);
+        for (int64_t e = range.first; e < range.first + range.count; e++)
+            mail->unread[e] = -1;
+    }
     following->work += mailbox->pairs;
     int i = 0;
     while (i < mail->reading_count && mail->readings[i].body != b)
@@ -208,13 +236,13 @@ static void read_stage(struct following *following, int stage, int event, bool f
     const struct checking *checking = following->checking;
     const struct plan_body *body = checking->body_of[stage];
     const int b = body_index(checking, body);
-    const struct plan_mailbox *mailbox = checking->reads_from[b];
+    const struct plan_mailbox *mailbox = checking->reads_from[stage];
     const struct plan_partition *partition = checking->partition_of[b];
-    const bool partial = following->reader[b] != NULL;
+    const bool partial = following->readers[b] != NULL;
     if (!mailbox || (!first && !partial))
         return;
     struct mail *mail = &following->mail[mailbox - checking->plan->mailboxes];
-    const int end_element = body->reads[0].count; // `access` ensures that it starts at 0
+    const int end_element = following->reader_pairs[b]; // `access` ensures that it starts at 0
     if (!partial)
         merged(following, mail, end_element);
     following->serial++;
@@ -282,16 +310,23 @@ static bool check_full(struct following *following, const struct writing *writin
     return true;
 }
 
-// Every writer of an element must know that the one CU that reads it has done so.
+// Every writer of an element must know that the CUs that read it have done so.
 static bool check_partial(struct following *following, const struct writing *writing,
                           const struct reading *reading) {
-    const int *owner = following->checking->owner[writing->body];
-    const int *reader = following->reader[reading->body];
-    for (int e = 0; e < writing->mailbox->pairs; e++) {
-        const int cu = owner[e], from = reader[e];
-        if (cu >= 0 && from >= 0 && from != cu &&
-            following->now[cu].shared->event[from] < reading->event)
-            return unread(following, writing, cu, e, reading, from);
+    const struct checking *checking = following->checking;
+    const int *owner = checking->owner[writing->body];
+    const struct plan_partition *partition = checking->partition_of[reading->body];
+    const struct readers *readers = following->readers[reading->body];
+    const int pairs = checking->pairs[writing->body];
+    for (int e = 0; e < pairs && e < following->reader_pairs[reading->body]; e++) {
+        const int cu = owner[e];
+        if (cu < 0 || readers[e].first < 0)
+            continue;
+        following->work += readers[e].last - readers[e].first;
+        for (int from = readers[e].first; from <= readers[e].last; from++)
+            if (from != cu && plan_tiles_of(partition, from) > 0 &&
+                following->now[cu].shared->event[from] < reading->event)
+                return unread(following, writing, cu, e, reading, from);
     }
     return true;
 }
@@ -301,7 +336,7 @@ static bool check_partial(struct following *following, const struct writing *wri
 static bool check_unread(struct following *following, const struct writing *writing,
                          const int *unread_of) {
     const int *owner = following->checking->owner[writing->body];
-    for (int e = 0; e < writing->mailbox->pairs; e++)
+    for (int e = 0; e < following->checking->pairs[writing->body]; e++)
         if (owner[e] >= 0 && unread_of[e] >= 0 && owner[e] != unread_of[e])
             return violation(following->checking,
                              "%s, %s position %d: CU %d overwrites element %d of %s, which CU %d "
@@ -317,7 +352,7 @@ static bool check_write(struct following *following, const struct writing *writi
     bool good = check_unread(following, writing, mail->unread);
     for (int i = 0; i < mail->reading_count && good; i++) {
         const struct reading *reading = &mail->readings[i];
-        const bool partial = following->reader[reading->body] != NULL;
+        const bool partial = following->readers[reading->body] != NULL;
         good = (partial ? check_partial : check_full)(following, writing, reading);
     }
     following->work += (1 + mail->reading_count) * (int64_t)writing->mailbox->pairs;
@@ -326,7 +361,7 @@ static bool check_write(struct following *following, const struct writing *writi
 
 static void publish(struct following *following, const struct writing *writing, int event) {
     const struct checking *checking = following->checking;
-    const int pairs = writing->mailbox->pairs, *owner = checking->owner[writing->body];
+    const int pairs = checking->pairs[writing->body], *owner = checking->owner[writing->body];
     const struct writers *writers = &following->writers[writing->body];
     struct mail *mail = &following->mail[writing->mailbox - checking->plan->mailboxes];
     for (int cu = 0; cu < following->cus; cu++) {
@@ -337,14 +372,15 @@ static void publish(struct following *following, const struct writing *writing, 
     mail->merged = NULL;
     mail->owner = owner;
     mail->writers = writers;
-    mail->by_tile = following->reader[writing->body] != NULL;
+    mail->has_tiles = following->has_tiles[writing->body];
+    mail->by_tile = following->readers[writing->body] != NULL;
     for (int i = 0; i < writers->count; i++) {
         const int cu = writers->list[i].cu;
         mail->sent[cu] = (struct moment){hold(following->now[cu].shared), event};
     }
     for (int e = 0; e < pairs; e++)
         mail->unread[e] = owner[e] < 0 ? mail->unread[e] : owner[e];
-    if (writers->all)
+    if (writers->all && pairs == writing->mailbox->pairs)
         mail->reading_count = 0;
 }
 
@@ -352,7 +388,7 @@ static bool follow_stage(struct following *following, int stage, int event, int 
                          const char *kind) {
     const struct checking *checking = following->checking;
     const int b = body_index(checking, checking->body_of[stage]);
-    const struct writing writing = {stage, b, position, kind, checking->writes_to[b]};
+    const struct writing writing = {stage, b, position, kind, checking->writes_to[stage]};
     read_stage(following, stage, event, true);
     if (writing.mailbox && !check_write(following, &writing))
         return false;
@@ -385,34 +421,55 @@ static bool follow_position(struct following *following, int position, bool head
     return true;
 }
 
-// reader[pairs]: the CU that reads each element, where tiles read different ones. `access` ensures
-// that they do not overlap.
-static int *readers_of(const struct checking *checking, int b) {
+static bool reads_in_common(const struct plan_body *body) {
+    for (int r = 0; r < body->reads_count; r++)
+        if (!access_is_common(&body->reads[r].span))
+            return false;
+    return true;
+}
+
+// One past the last element that the body reads.
+static int reader_pairs_of(const struct checking *checking, int b) {
     const struct plan_body *body = &checking->plan->bodies[b];
-    if (body->reads_count == 0 || body->reads[0].stride == 0)
+    int64_t end = 0;
+    for (int r = 0; r < body->reads_count; r++) {
+        const struct plan_span *span = &body->reads[r].span;
+        const int tiles = access_is_common(span) ? 1 : checking->partition_of[b]->tiles;
+        const int64_t last = access_end(span, tiles);
+        end = last > end ? last : end;
+    }
+    return (int)end;
+}
+
+// Of each element, where tiles read different ones.
+static struct readers *readers_of(const struct checking *checking, int b, int pairs) {
+    const struct plan_body *body = &checking->plan->bodies[b];
+    if (reads_in_common(body))
         return NULL;
     const struct plan_partition *partition = checking->partition_of[b];
-    const int pairs = checking->reads_from[b]->pairs;
-    int *reader = arena_array(checking->arena, (size_t)pairs, sizeof *reader);
+    struct readers *readers = arena_array(checking->arena, (size_t)pairs, sizeof *readers);
     for (int e = 0; e < pairs; e++)
-        reader[e] = -1;
+        readers[e] = (struct readers){-1, -1};
     for (int cu = 0; cu < checking->plan->machine.cus; cu++)
         for (int tile = partition->first_tile[cu]; tile < partition->first_tile[cu + 1]; tile++)
-            for (int r = 0; r < body->reads_count; r++) {
-                const struct element_range range = access_read(&body->reads[r], tile);
-                for (int64_t e = range.first; e < range.first + range.count; e++)
-                    reader[e] = cu;
-            }
-    return reader;
+            for (int r = 0; r < body->reads_count; r++)
+                for (int chunk = 0; chunk < body->reads[r].span.chunks; chunk++) {
+                    const struct element_range range =
+                        access_range(&body->reads[r].span, tile, chunk);
+                    for (int64_t e = range.first; e < range.first + range.count; e++) {
+                        readers[e].first = readers[e].first < 0 ? cu : readers[e].first;
+                        readers[e].last = cu;
+                    }
+                }
+    return readers;
 }
 
 static struct writers writers_of(const struct checking *checking, int b) {
     const size_t cus = (size_t)checking->plan->machine.cus;
-    const struct plan_mailbox *mailbox = checking->writes_to[b];
     struct writers writers = {.list = arena_array(checking->arena, cus, sizeof *writers.list),
                               .all = true};
     int *place = arena_array(checking->arena, cus, sizeof *place); // in the list, from 1
-    for (int e = 0; mailbox && e < mailbox->pairs; e++) {
+    for (int e = 0; e < checking->pairs[b]; e++) {
         const int cu = checking->owner[b][e];
         if (cu < 0) {
             writers.all = false;
@@ -427,6 +484,14 @@ static struct writers writers_of(const struct checking *checking, int b) {
     return writers;
 }
 
+static const bool *tiles_of(const struct checking *checking, int b) {
+    const size_t cus = (size_t)checking->plan->machine.cus;
+    bool *has_tiles = arena_array(checking->arena, cus, sizeof *has_tiles);
+    for (size_t cu = 0; cu < cus; cu++)
+        has_tiles[cu] = plan_tiles_of(checking->partition_of[b], (int)cu) > 1;
+    return has_tiles;
+}
+
 // Two positions of a prompt, then three that are generated: from the second of a kind on, all that
 // follow are alike.
 static void follow_launch(struct checking *checking, bool export_logits) {
@@ -436,8 +501,11 @@ static void follow_launch(struct checking *checking, bool export_logits) {
     struct following following = {.checking = checking, .cus = plan->machine.cus};
     following.now = arena_array(arena, cus, sizeof *following.now);
     following.mail = arena_array(arena, mailboxes, sizeof *following.mail);
-    following.reader = arena_array(arena, (size_t)plan->bodies_count, sizeof *following.reader);
-    struct knowledge nothing = {.event = arena_array(arena, cus, sizeof(int))};
+    const size_t bodies = (size_t)plan->bodies_count;
+    following.readers = arena_array(arena, bodies, sizeof *following.readers);
+    following.reader_pairs = arena_array(arena, bodies, sizeof *following.reader_pairs);
+    following.has_tiles = arena_array(arena, bodies, sizeof *following.has_tiles);
+    struct knowledge nothing = {.event = arena_array(arena, cus + EVENTS_AT_ONCE, sizeof(int))};
     struct knowledge *start = knowledge_copy(&following, &nothing);
     for (size_t cu = 0; cu < cus; cu++)
         following.now[cu].shared = hold(start);
@@ -452,7 +520,9 @@ static void follow_launch(struct checking *checking, bool export_logits) {
     }
     following.writers = arena_array(arena, (size_t)plan->bodies_count, sizeof *following.writers);
     for (int b = 0; b < plan->bodies_count; b++) {
-        following.reader[b] = readers_of(checking, b);
+        following.reader_pairs[b] = reader_pairs_of(checking, b);
+        following.readers[b] = readers_of(checking, b, following.reader_pairs[b]);
+        following.has_tiles[b] = tiles_of(checking, b);
         following.writers[b] = writers_of(checking, b);
     }
     enum { PROMPT = 2, ALL_POSITIONS = 5 };

@@ -106,7 +106,9 @@ static void check_layers(struct checking *checking, int end) {
                       before);
             return;
         }
-        if (!is_op(body, "attention") && (!is_op(body, "linear") || has_epilogue(body, "logits")))
+        const bool of_a_layer =
+            is_op(body, "attention") || is_op(body, "merge") || is_op(body, "residual");
+        if (!of_a_layer && (!is_op(body, "linear") || has_epilogue(body, "logits")))
             violation(checking, "%s: no layer has a stage of op %s, epilogue %s",
                       stage_name(checking, s), body->op, body->epilogue);
         if (opens && !is_op(body, "linear"))

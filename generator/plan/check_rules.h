@@ -27,11 +27,12 @@ struct checking {
     // What names mean, once `form` holds (see resolve):
     const struct plan_body **body_of;           // [stages]
     const struct plan_partition **partition_of; // [bodies]
-    const struct plan_mailbox **reads_from;     // [bodies] NULL: it reads nothing
-    const struct plan_mailbox **writes_to;      // [bodies] NULL: it writes nothing
+    const struct plan_mailbox **reads_from;     // [stages] NULL: it reads nothing
+    const struct plan_mailbox **writes_to;      // [stages] NULL: it writes nothing
     int *writer_of; // [stages] the latest earlier stage that writes what the stage reads; -1: none
-    int **owner;    // [bodies] [pairs of writes_to] see access_owners; NULL: it writes nothing
-    int *unowned;   // [bodies] elements of the mailbox that are written twice or outside of it
+    int *pairs;     // [bodies] of the smallest mailbox that one of its stages writes; 0: none does
+    int **owner;    // [bodies] [pairs] see access_owners; NULL: it writes nothing
+    int *unowned;   // [bodies] elements that are written twice or outside of these pairs
     int64_t *bad_element; // [bodies] the first of these
 };
 

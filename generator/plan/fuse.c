@@ -1,26 +1,18 @@
 // Pass: the graph becomes stages. A stage is one product with what fuses before and after it:
 //
 //   embed                              -> embed
-//   q, k, v = W rmsnorm(x), RoPE       -> qkv               one product of three tensors
-//   attention(q, k, v)                 -> attention
-//   x + W y                            -> attention_output, down
-//   silu(W g) * (W u)                  -> gate_up           gate and up rows interleaved
+//   q, k, v = W rmsnorm(x)             -> qkv               one product of three tensors
+//   attention(rope(q), rope(k), v)     -> attention         norms of q and k, RoPE, KV append
+//   x + W y                            -> attention_output, down ...
+//   x + rmsnorm(W y)                   -> the same, then add: every CU keeps the whole residual
+//   silu(W g) * (W u)                  -> gate_up           gate and up rows in turn
+//   silu(W y)                          -> product
 //   logits(rmsnorm(x))                 -> lm_head, then select (argmax) and token
-#include "generator/plan/passes.h"
+#include "generator/plan/fuse.h"
 
-#include <math.h>
 #include <string.h>
 
-struct fusing {
-    struct planning *planning;
-    const struct model *model;
-    int *uses;     // [nodes] how many nodes take its value
-    bool *fused;   // [nodes]
-    int *stage_of; // [nodes] the stage that publishes its value, -1: none
-    int stream;    // node of the newest residual value
-};
-
-static bool cannot(const struct fusing *fusing, const struct node *node, const char *why) {
+bool cannot(const struct fusing *fusing, const struct node *node, const char *why) {
     diagnostic_add(
         fusing->planning->diagnostics, DIAGNOSTIC_USER,
         location_of_word(node->file, fusing->model->family_source, node->line, op_name(node->op)),
@@ -30,35 +22,32 @@ static bool cannot(const struct fusing *fusing, const struct node *node, const c
                            "products, products added to the residual, and the head");
 }
 
-static const struct node *node_at(const struct fusing *fusing, int index) {
+const struct node *node_at(const struct fusing *fusing, int index) {
     return &fusing->model->nodes[index];
 }
 
-static struct plan_write *write_list(struct fusing *fusing, int count) {
-    return arena_array(fusing->planning->arena, (size_t)count, sizeof(struct plan_write));
-}
-
-static bool same_writes(const struct plan_body *a, const struct plan_body *b) {
-    if (a->writes_count != b->writes_count)
-        return false;
-    for (int i = 0; i < a->writes_count; i++) {
-        const struct plan_write *x = &a->writes[i], *y = &b->writes[i];
-        if (x->first != y->first || x->stride != y->stride || x->rows != y->rows ||
-            x->pair_span != y->pair_span || x->element != y->element || x->per_cu != y->per_cu)
-            return false;
-    }
-    return true;
-}
-
 static bool same_body(const struct plan_body *a, const struct plan_body *b) {
-    return strcmp(a->op, b->op) == 0 && strcmp(a->prologue, b->prologue) == 0 &&
-           strcmp(a->epilogue, b->epilogue) == 0 && a->rows == b->rows &&
-           a->columns == b->columns && a->rope_rows == b->rope_rows && a->scale == b->scale &&
-           same_writes(a, b);
+    return strcmp(a->op, b->op) == 0 && strcmp(a->input, b->input) == 0 &&
+           strcmp(a->prologue, b->prologue) == 0 && strcmp(a->epilogue, b->epilogue) == 0 &&
+           a->rows == b->rows && a->columns == b->columns && a->bias == b->bias &&
+           a->input_scale == b->input_scale && a->scale == b->scale &&
+           strcmp(a->activation, b->activation) == 0 && a->softcap == b->softcap &&
+           a->rope_dims == b->rope_dims && strcmp(a->q_norm, b->q_norm) == 0 &&
+           strcmp(a->k_norm, b->k_norm) == 0 && a->splits == b->splits;
 }
+
+// Whether the stages of a body publish: a body does so in all of them or in none.
+static bool publishes(const struct plan_plan *plan, const struct plan_body *body) {
+    for (int s = 0; s < plan->stages_count; s++)
+        if (plan->stages[s].body && strcmp(plan->stages[s].body, body->name) == 0)
+            return plan->stages[s].writes_to != NULL;
+    return false;
+}
+
+static const char *word(const char *text) { return text ? text : "none"; }
 
 // The body of that name and shape, made where there is none; a second shape gets "<name>_2".
-static const char *body_named(struct fusing *fusing, struct plan_body wanted) {
+static const char *body_named(struct fusing *fusing, struct plan_body wanted, bool published) {
     struct plan_plan *plan = fusing->planning->plan;
     const char *base = wanted.name;
     for (int version = 1;; version++) {
@@ -67,240 +56,222 @@ static const char *body_named(struct fusing *fusing, struct plan_body wanted) {
         const struct plan_body *there = plan_body_named(plan, wanted.name);
         if (!there)
             break;
-        if (same_body(there, &wanted))
+        if (same_body(there, &wanted) && publishes(plan, there) == published)
             return there->name;
     }
     plan->bodies[plan->bodies_count] = wanted;
     return plan->bodies[plan->bodies_count++].name;
 }
 
-// Adds a stage; returns its index.
-static int stage_add(struct fusing *fusing, struct plan_body body, const struct node *node,
-                     int producer, const char *norm) {
+int stage_add(struct fusing *fusing, struct plan_body body, const struct node *node,
+              const char *mailbox, struct stage_origin origin) {
     struct planning *planning = fusing->planning;
     struct plan_plan *plan = planning->plan;
-    const int index = plan->stages_count++;
+    const int index = plan->stages_count;
+    body.input = word(body.input);
+    body.prologue = word(body.prologue);
+    body.epilogue = word(body.epilogue);
+    body.precision = word(body.precision);
+    body.activation = word(body.activation);
+    body.q_norm = word(body.q_norm);
+    body.k_norm = word(body.k_norm);
+    body.scale = body.scale != 0 ? body.scale : 1;
+    body.input_scale = body.input_scale != 0 ? body.input_scale : 1;
+    body.splits = body.splits ? body.splits : 1;
     plan->stages[index] = (struct plan_stage){
         .step = index,
-        .body = body_named(fusing, body),
+        .body = body_named(fusing, body, mailbox != NULL),
         .layer = node->layer,
         .read_epoch = -1,
+        .writes_to = mailbox,
         .write_epoch = -1,
-        .vector_offset = -1,
+        .norm_offset = -1,
+        .bias_offset = -1,
+        .q_norm_offset = -1,
+        .k_norm_offset = -1,
         .kv_offset = -1,
+        .rope = -1,
         .spec_file = node->file,
         .spec_line = node->line,
     };
-    planning->producer[index] = producer;
-    planning->norm[index] = norm;
+    planning->origin[index] = origin;
+    plan->stages_count++;
     return index;
 }
 
-static void parts_set(struct fusing *fusing, int stage, const struct plan_part *parts, int count) {
-    struct plan_part *copy =
-        arena_array(fusing->planning->arena, (size_t)count, sizeof(struct plan_part));
-    memcpy(copy, parts, (size_t)count * sizeof *parts);
-    fusing->planning->plan->stages[stage].parts = copy;
-    fusing->planning->plan->stages[stage].parts_count = count;
+void edge_add(struct fusing *fusing, int stage, int node, int first) {
+    struct plan_stage *of = &fusing->planning->plan->stages[stage];
+    of->edges =
+        arena_grow(fusing->planning->arena, of->edges, (size_t)of->edges_count, sizeof *of->edges);
+    of->edges[of->edges_count++] = (struct plan_edge){node, first, node_at(fusing, node)->elements};
 }
 
-struct source { // what a product multiplies its weights with
-    const char *prologue, *norm;
-    int value; // node
-};
-
-static bool source_of(struct fusing *fusing, int input, struct source *source) {
-    const struct node *node = node_at(fusing, input);
-    *source = (struct source){.prologue = "plain", .value = input};
-    if (node->op == OP_RMSNORM) {
-        fusing->fused[input] = true;
-        *source = (struct source){"rmsnorm", node->tensor, node->inputs[0]};
+// Whether the value is needed as a whole by a stage, beside being added to.
+static bool is_read(const struct fusing *fusing, int value) {
+    for (int i = value + 1; i < fusing->model->node_count; i++) {
+        const struct node *node = node_at(fusing, i);
+        for (int k = 0; k < node->input_count; k++)
+            if (node->inputs[k] == value && node->op != OP_ADD)
+                return true;
     }
-    if (fusing->stage_of[source->value] < 0)
-        return cannot(fusing, node_at(fusing, source->value),
-                      "its value is not handed between CUs");
-    return true;
+    return false;
 }
 
+// The row of the token, times a factor where a SCALE follows.
 static bool fuse_embed(struct fusing *fusing, int index) {
     const struct node *node = node_at(fusing, index);
-    struct plan_body body = {.name = "embed",
-                             .op = "embed",
-                             .summary = "hidden = row of the token in the embedding",
-                             .prologue = "none",
-                             .epilogue = "none",
-                             .rows = node->elements,
-                             .scale = 1,
-                             .writes = write_list(fusing, 1),
-                             .writes_count = 1};
-    body.writes[0] = (struct plan_write){.mailbox = "hidden", .stride = 1, .rows = node->elements};
-    fusing->stage_of[index] = stage_add(fusing, body, node, -1, NULL);
+    int value = index;
+    double scale = 1;
+    for (int i = index + 1; i < fusing->model->node_count && fusing->uses[index] == 1; i++) {
+        const struct node *user = node_at(fusing, i);
+        if (user->op != OP_SCALE || user->inputs[0] != index)
+            continue;
+        value = i;
+        scale = user->factor;
+    }
+    const struct plan_body body = {.name = "embed",
+                                   .op = "embed",
+                                   .summary = "hidden = row of the token in the embedding",
+                                   .rows = node->elements,
+                                   .scale = scale};
+    const struct stage_origin origin = {.producer = -1};
+    const int stage = stage_add(fusing, body, node, fusing->everywhere ? NULL : "hidden", origin);
     fusing->planning->embed_tensor = node->tensor;
-    fusing->stream = index;
-    fusing->fused[index] = true;
-    return true;
-}
-
-// Takes the LINEAR under an input of attention, through RoPE where there is one.
-static bool take_projection(struct fusing *fusing, int input, bool roped, int *linear) {
-    const struct node *node = node_at(fusing, input);
-    if ((node->op == OP_ROPE) != roped)
-        return cannot(fusing, node,
-                      roped ? "q and k must pass rope" : "v must come from a product directly");
-    *linear = roped ? node->inputs[0] : input;
-    if (node_at(fusing, *linear)->op != OP_LINEAR)
-        return cannot(fusing, node, "attention takes products");
-    if (fusing->uses[input] != 1 || fusing->uses[*linear] != 1)
-        return cannot(fusing, node, "its value has another use beside attention");
-    fusing->fused[input] = fusing->fused[*linear] = true;
-    return true;
-}
-
-static bool fuse_qkv(struct fusing *fusing, const struct node *attention, int *stage) {
-    int linear[3];
-    for (int i = 0; i < 3; i++)
-        if (!take_projection(fusing, attention->inputs[i], i < 2, &linear[i]))
-            return false;
-    const int input = node_at(fusing, linear[0])->inputs[0];
-    const int head_dim = fusing->model->head_dim;
-    struct plan_part parts[3];
-    struct plan_write *writes = write_list(fusing, 3);
-    int rows = 0;
-    for (int i = 0; i < 3; i++) {
-        const struct node *node = node_at(fusing, linear[i]);
-        if (node->inputs[0] != input)
-            return cannot(fusing, node, "q, k and v must be products of the same value");
-        const int span = i < 2 ? head_dim : 0;
-        parts[i] = (struct plan_part){node->tensor, node->elements, rows, 1, span};
-        writes[i] = (struct plan_write){"qkv", rows, 1, node->elements, span, rows, 0};
-        rows += node->elements;
+    fusing->stream = value;
+    fusing->fused[index] = fusing->fused[value] = true;
+    if (!fusing->everywhere) {
+        fusing->stage_of[value] = stage;
+        edge_add(fusing, stage, value, 0);
     }
-    struct source source;
-    if (!source_of(fusing, input, &source))
-        return false;
-    const struct node *first = node_at(fusing, linear[0]);
-    struct plan_body body = {.name = "qkv",
-                             .op = "linear",
-                             .summary = "q, k, v = W rmsnorm(hidden); q and k rotated",
-                             .prologue = source.prologue,
-                             .epilogue = "rope",
-                             .rows = rows,
-                             .columns = first->columns,
-                             .rope_rows = parts[2].first,
-                             .scale = 1,
-                             .writes = writes,
-                             .writes_count = 3};
-    *stage = stage_add(fusing, body, first, fusing->stage_of[source.value], source.norm);
-    parts_set(fusing, *stage, parts, 3);
     return true;
 }
 
-static bool fuse_attention(struct fusing *fusing, int index) {
-    const struct node *node = node_at(fusing, index);
-    int qkv = -1;
-    if (!fuse_qkv(fusing, node, &qkv))
-        return false;
-    const struct model *model = fusing->model;
-    struct plan_body body = {.name = "attention",
-                             .op = "attention",
-                             .summary =
-                                 "per KV head: append k and v, softmax(q k) v over the context",
-                             .prologue = "none",
-                             .epilogue = "none",
-                             .rows = model->kv_heads,
-                             .columns = model->head_dim,
-                             .scale = 1 / sqrt(model->head_dim),
-                             .writes = write_list(fusing, 1),
-                             .writes_count = 1};
-    body.writes[0] =
-        (struct plan_write){.mailbox = "attended", .stride = 1, .rows = node->elements};
-    fusing->stage_of[index] = stage_add(fusing, body, node, qkv, NULL);
-    fusing->planning->plan->stages[fusing->stage_of[index]].layer =
-        fusing->planning->plan->stages[qkv].layer;
-    fusing->fused[index] = true;
-    return true;
-}
-
-static bool fuse_gate(struct fusing *fusing, int index) {
-    const struct node *node = node_at(fusing, index);
-    int gate = node->inputs[0], up = node->inputs[1];
-    if (node_at(fusing, gate)->op != OP_SILU) {
-        gate = node->inputs[1];
-        up = node->inputs[0];
+// The values that are added to the newest residual value in a tree of sums, in their order. Returns
+// their count; -1 where the residual is not among them, or an inner sum has another use.
+enum { MOST_SUMMANDS = 8 };
+static int summands_of(const struct fusing *fusing, int index, int summands[MOST_SUMMANDS]) {
+    int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0;
+    bool found = false;
+    while (waiting > 0) {
+        const int value = pending[--waiting];
+        const struct node *node = node_at(fusing, value);
+        if (value == fusing->stream) {
+            found = true;
+        } else if (node->op == OP_ADD && (value == index || fusing->uses[value] == 1)) {
+            if (waiting + 2 > MOST_SUMMANDS)
+                return -1;
+            pending[waiting++] = node->inputs[1];
+            pending[waiting++] = node->inputs[0];
+        } else {
+            if (count == MOST_SUMMANDS)
+                return -1;
+            summands[count++] = value;
+        }
     }
-    if (node_at(fusing, gate)->op != OP_SILU)
-        return cannot(fusing, node, "one factor must be an activation of a product");
-    const int silu = gate;
-    gate = node_at(fusing, silu)->inputs[0];
-    const struct node *gate_node = node_at(fusing, gate), *up_node = node_at(fusing, up);
-    if (gate_node->op != OP_LINEAR || up_node->op != OP_LINEAR ||
-        gate_node->inputs[0] != up_node->inputs[0])
-        return cannot(fusing, node, "gate and up must be products of the same value");
-    if (fusing->uses[silu] != 1 || fusing->uses[gate] != 1 || fusing->uses[up] != 1)
-        return cannot(fusing, node, "gate and up must have no other use");
-    struct source source;
-    if (!source_of(fusing, gate_node->inputs[0], &source))
+    return found ? count : -1;
+}
+
+// Whether the value goes into one sum and nowhere else, so that this sum can take it apart.
+static bool is_part_of_a_sum(const struct fusing *fusing, int index) {
+    for (int i = index + 1; i < fusing->model->node_count && fusing->uses[index] == 1; i++) {
+        const struct node *node = node_at(fusing, i);
+        if (node->op == OP_ADD && (node->inputs[0] == index || node->inputs[1] == index))
+            return true;
+    }
+    return false;
+}
+
+// A name for the product behind `top`, by what it multiplies.
+static const char *product_name(const struct fusing *fusing, const struct product *product) {
+    const struct node *node = node_at(fusing, node_at(fusing, product->linear)->inputs[0]);
+    while (node->op == OP_SCALE || node->op == OP_RMSNORM)
+        node = node_at(fusing, node->inputs[0]);
+    return node->op == OP_ATTENTION ? "attention_output" : "down";
+}
+
+// x + W y: each CU adds its rows to those of the residual that it keeps. sum: the node that is now
+// whole, -1: summands follow.
+static bool add_to_owned(struct fusing *fusing, int index, int summand, int sum) {
+    struct product product;
+    const struct node *node = node_at(fusing, index);
+    if (!product_of(fusing, summand, &product) || strcmp(product.activation, "none") != 0)
+        return cannot(fusing, node, "one summand must be a product");
+    if (fusing->uses[summand] != 1)
+        return cannot(fusing, node, "one summand must be a product without another use");
+    const bool published = sum >= 0 && is_read(fusing, sum);
+    if (!fuse_product(fusing, summand, &product, "residual", product_name(fusing, &product),
+                      published ? "hidden" : NULL))
         return false;
-    struct plan_body body = {.name = "gate_up",
-                             .op = "linear",
-                             .summary =
-                                 "gated = silu(W_gate rmsnorm(hidden)) * (W_up rmsnorm(hidden))",
-                             .prologue = source.prologue,
-                             .epilogue = "gate",
-                             .rows = 2 * node->elements,
-                             .columns = gate_node->columns,
-                             .scale = 1,
-                             .writes = write_list(fusing, 1),
-                             .writes_count = 1};
-    body.writes[0] = (struct plan_write){.mailbox = "gated", .stride = 2, .rows = node->elements};
-    const int stage =
-        stage_add(fusing, body, gate_node, fusing->stage_of[source.value], source.norm);
-    const struct plan_part parts[] = {
-        {gate_node->tensor, node->elements, 0, 2, 0},
-        {up_node->tensor, node->elements, 1, 2, 0},
-    };
-    parts_set(fusing, stage, parts, 2);
-    fusing->stage_of[index] = stage;
-    fusing->fused[index] = fusing->fused[silu] = fusing->fused[gate] = fusing->fused[up] = true;
+    // What it publishes is the sum.
+    const int stage = fusing->stage_of[summand];
+    fusing->stage_of[summand] = -1;
+    fusing->planning->plan->stages[stage].edges_count = 0;
+    if (published) {
+        fusing->stage_of[sum] = stage;
+        edge_add(fusing, stage, sum, 0);
+    }
+    return true;
+}
+
+// x + scale * rmsnorm(W y): every CU receives the whole product and adds it to its residual.
+static bool add_everywhere(struct fusing *fusing, int index, int summand, int sum) {
+    (void)sum; // nobody publishes it
+    const struct node *node = node_at(fusing, index);
+    struct product product;
+    struct stage_origin origin = {0};
+    double scale = 1;
+    int top = summand;
+    if (node_at(fusing, top)->op == OP_SCALE &&
+        node_at(fusing, node_at(fusing, top)->inputs[0])->op == OP_RMSNORM) {
+        scale = node_at(fusing, top)->factor;
+        fusing->fused[top] = true;
+        top = node_at(fusing, top)->inputs[0];
+    }
+    if (node_at(fusing, top)->op == OP_RMSNORM) {
+        origin.norm = node_at(fusing, top);
+        if (origin.norm->group != origin.norm->elements)
+            return cannot(fusing, origin.norm, "only attention norms heads one by one");
+        fusing->fused[top] = true;
+        top = origin.norm->inputs[0];
+    }
+    if (fusing->stage_of[top] < 0 &&
+        (!product_of(fusing, top, &product) ||
+         !fuse_product(fusing, top, &product, "rows", product_name(fusing, &product),
+                       product_name(fusing, &product))))
+        return fusing->planning->diagnostics->count > 0
+                   ? false
+                   : cannot(fusing, node, "one summand must be a product, or a norm of one");
+    origin.producer = fusing->stage_of[top];
+    const char *from = fusing->planning->plan->stages[origin.producer].body;
+    const struct plan_body body = {.name = arena_format(fusing->planning->arena, "add_%s", from),
+                                   .op = "residual",
+                                   .summary =
+                                       arena_format(fusing->planning->arena, "hidden += %s%s",
+                                                    origin.norm ? "rmsnorm of " : "", from),
+                                   .input = "mailbox",
+                                   .prologue = origin.norm ? "rmsnorm" : "plain",
+                                   .rows = node->elements,
+                                   .scale = scale};
+    stage_add(fusing, body, node, NULL, origin);
     return true;
 }
 
 static bool fuse_residual(struct fusing *fusing, int index) {
     const struct node *node = node_at(fusing, index);
-    int residual = node->inputs[0], linear = node->inputs[1];
-    if (node_at(fusing, linear)->op != OP_LINEAR) {
-        residual = node->inputs[1];
-        linear = node->inputs[0];
+    int summands[MOST_SUMMANDS];
+    const int count = summands_of(fusing, index, summands);
+    if (count < 1 && is_part_of_a_sum(fusing, index)) {
+        fusing->fused[index] = true; // by the sum that it is a part of
+        return true;
     }
-    const struct node *product = node_at(fusing, linear);
-    if (product->op != OP_LINEAR || fusing->uses[linear] != 1)
-        return cannot(fusing, node, "one summand must be a product without another use");
-    if (residual != fusing->stream)
-        return cannot(fusing, node, "the other summand must be the newest residual value");
-    struct source source;
-    if (!source_of(fusing, product->inputs[0], &source))
-        return false;
-    const bool after_attention = node_at(fusing, source.value)->op == OP_ATTENTION;
-    struct plan_body body = {.name = after_attention ? "attention_output" : "down",
-                             .op = "linear",
-                             .summary =
-                                 after_attention ? "hidden += W attended" : "hidden += W gated",
-                             .prologue = source.prologue,
-                             .epilogue = "residual",
-                             .rows = node->elements,
-                             .columns = product->columns,
-                             .scale = 1,
-                             .writes = write_list(fusing, 1),
-                             .writes_count = 1};
-    body.writes[0] =
-        (struct plan_write){.mailbox = after_attention ? "hidden_after_attention" : "hidden",
-                            .stride = 1,
-                            .rows = node->elements};
-    const int stage = stage_add(fusing, body, product, fusing->stage_of[source.value], source.norm);
-    parts_set(fusing, stage, &(struct plan_part){product->tensor, node->elements, 0, 1, 0}, 1);
+    if (count < 1)
+        return cannot(fusing, node, "one summand must be the newest residual value");
+    for (int i = 0; i < count; i++)
+        if (!(fusing->everywhere ? add_everywhere : add_to_owned)(fusing, index, summands[i],
+                                                                  i + 1 < count ? -1 : index))
+            return false;
     fusing->stream = index;
-    fusing->stage_of[index] = stage;
-    fusing->fused[index] = fusing->fused[linear] = true;
+    fusing->fused[index] = true;
     return true;
 }
 
@@ -309,38 +280,37 @@ static bool fuse_head(struct fusing *fusing, int index) {
     struct source source;
     if (!source_of(fusing, node->inputs[0], &source))
         return false;
-    struct plan_body head = {.name = "lm_head",
-                             .op = "linear",
-                             .summary = "logits = W rmsnorm(hidden); best token of each CU",
-                             .prologue = source.prologue,
-                             .epilogue = "logits",
-                             .rows = node->elements,
-                             .columns = node->columns,
-                             .scale = 1,
-                             .writes = write_list(fusing, 1),
-                             .writes_count = 1};
-    head.writes[0] = (struct plan_write){.mailbox = "candidates", .per_cu = 2};
-    const int stage = stage_add(fusing, head, node, fusing->stage_of[source.value], source.norm);
-    parts_set(fusing, stage, &(struct plan_part){node->tensor, node->elements, 0, 1, 0}, 1);
-    struct plan_body select = {.name = "select",
-                               .op = "select",
-                               .summary = "next token: the best of all CUs, lowest id at a tie",
-                               .prologue = "none",
-                               .epilogue = "none",
-                               .rows = 1,
-                               .scale = 1,
-                               .writes = write_list(fusing, 1),
-                               .writes_count = 1};
-    select.writes[0] = (struct plan_write){.mailbox = "next_token", .stride = 1, .rows = 2};
-    const int selected = stage_add(fusing, select, node, stage, NULL);
-    struct plan_body token = {.name = "token",
-                              .op = "token",
-                              .summary = "every CU takes the next token and whether to go on",
-                              .prologue = "none",
-                              .epilogue = "none",
-                              .rows = 1,
-                              .scale = 1};
-    stage_add(fusing, token, node, selected, NULL);
+    const struct plan_body head = {.name = "lm_head",
+                                   .op = "linear",
+                                   .summary = "logits = W rmsnorm(hidden); best token of each CU",
+                                   .input = source.input,
+                                   .prologue = source.prologue,
+                                   .epilogue = "logits",
+                                   .rows = node->elements,
+                                   .columns = node->columns,
+                                   .precision = fusing->planning->engine->activation,
+                                   .tolerance = fusing->planning->engine->tolerance,
+                                   .input_scale = source.scale,
+                                   .bias = node->bias != NULL,
+                                   .softcap = node->softcap};
+    struct stage_origin origin = {.producer = source.producer, .norm = source.norm};
+    const int stage = stage_add(fusing, head, node, "candidates", origin);
+    products_set(fusing, stage, &index, 1, false);
+    const struct plan_body select = {.name = "select",
+                                     .op = "select",
+                                     .summary =
+                                         "next token: the best of all CUs, lowest id at a tie",
+                                     .input = "mailbox",
+                                     .rows = 1};
+    origin = (struct stage_origin){.producer = stage};
+    const int selected = stage_add(fusing, select, node, "next_token", origin);
+    const struct plan_body token = {.name = "token",
+                                    .op = "token",
+                                    .summary = "every CU takes the next token and whether to go on",
+                                    .input = "mailbox",
+                                    .rows = 1};
+    origin = (struct stage_origin){.producer = selected};
+    stage_add(fusing, token, node, NULL, origin);
     fusing->planning->head_tensor = node->tensor;
     fusing->fused[index] = true;
     return true;
@@ -363,27 +333,57 @@ static bool fuse_node(struct fusing *fusing, int index) {
     }
 }
 
+// Owned rows need no room for the whole residual, but what is added must be known row by row.
+static void choose_residual(struct fusing *fusing) {
+    const struct model *model = fusing->model;
+    const char *wanted = fusing->planning->tuning->residual;
+    const struct node *normed = NULL;
+    for (int i = 0; i < model->node_count && !normed; i++) {
+        const struct node *node = node_at(fusing, i);
+        for (int k = 0; node->op == OP_ADD && k < node->input_count; k++) {
+            const struct node *summand = node_at(fusing, node->inputs[k]);
+            while (summand->op == OP_SCALE)
+                summand = node_at(fusing, summand->inputs[0]);
+            if (summand->op == OP_RMSNORM)
+                normed = summand;
+        }
+    }
+    fusing->everywhere = normed || (wanted && strcmp(wanted, "everywhere") == 0);
+    fusing->planning->plan->residual = fusing->everywhere ? "everywhere" : "owned";
+    choice_add(fusing->planning, "residual", fusing->planning->plan->residual,
+               (const char *const[]){"owned: each CU keeps the rows that it adds to, in LDS",
+                                     "everywhere: each CU keeps the whole residual, and adds what "
+                                     "the others hand over",
+                                     NULL},
+               normed ? "what line %d of the family adds is normed: its rows depend on each other"
+               : fusing->everywhere ? "asked for"
+                                    : "every summand is a product, known row by row",
+               normed ? normed->line : 0);
+}
+
 bool pass_fuse(struct planning *planning) {
     const struct model *model = planning->model;
     struct arena *arena = planning->arena;
     struct plan_plan *plan = planning->plan;
     const size_t nodes = (size_t)model->node_count;
-    const size_t most_stages = nodes + 3; // select and token stand for no node of their own
+    const size_t most_stages =
+        2 * nodes + 3; // an attention may be two, a residual two, a head three
     struct fusing fusing = {planning,
                             model,
                             arena_array(arena, nodes, sizeof(int)),
                             arena_array(arena, nodes, sizeof(bool)),
                             arena_array(arena, nodes, sizeof(int)),
-                            -1};
+                            -1,
+                            false};
     plan->stages = arena_array(arena, most_stages, sizeof *plan->stages);
     plan->bodies = arena_array(arena, most_stages, sizeof *plan->bodies);
-    planning->producer = arena_array(arena, most_stages, sizeof *planning->producer);
-    planning->norm = arena_array(arena, most_stages, sizeof *planning->norm);
+    planning->origin = arena_array(arena, most_stages, sizeof *planning->origin);
     for (int i = 0; i < model->node_count; i++) {
         fusing.stage_of[i] = -1;
         for (int k = 0; k < model->nodes[i].input_count; k++)
             fusing.uses[model->nodes[i].inputs[k]]++;
     }
+    choose_residual(&fusing);
     for (int i = 0; i < model->node_count; i++)
         if (!fuse_node(&fusing, i))
             return false;

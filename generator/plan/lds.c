@@ -1,55 +1,100 @@
-// Pass: the arrays of a workgroup's LDS.
+// Pass: the arrays of a workgroup's LDS. Products and attention never need theirs at the same time:
+// what a CU does in one is over when it begins the other, so that these lie over each other.
 #include "generator/plan/passes.h"
 
 #include <string.h>
 
+// LDS for the partial sums of one pass, where there is room.
+enum { PASS_PARTIAL_BYTES = 8192 };
+
 static void lds_add(struct planning *planning, const char *name, const char *type, int elements,
-                    int element_bytes, const char *holds) {
+                    int element_bytes, const char *shared, const char *holds) {
     enum { ARRAY_ALIGNMENT = 16 };
     struct plan_plan *plan = planning->plan;
     plan->lds = arena_grow(planning->arena, plan->lds, (size_t)plan->lds_count, sizeof *plan->lds);
     const int granule = ARRAY_ALIGNMENT / element_bytes > 0 ? ARRAY_ALIGNMENT / element_bytes : 1;
     const int whole = elements > 0 ? (elements + granule - 1) / granule * granule : granule;
-    plan->lds[plan->lds_count++] = (struct plan_lds){name, type, whole, element_bytes, holds};
+    plan->lds[plan->lds_count++] =
+        (struct plan_lds){name, type, whole, element_bytes, shared, holds};
 }
 
 static int larger(int a, int b) { return a > b ? a : b; }
+static int smaller(int a, int b) { return a < b ? a : b; }
 
-bool pass_lds(struct planning *planning) {
-    const struct plan_plan *plan = planning->plan;
+// Elements of the arrays that depend on bodies.
+struct needs {
+    int activation, residual, merge, attended;
+};
+
+static struct needs needs_of(const struct plan_plan *plan) {
     const struct plan_shape *shape = &plan->shape;
-    const int waves = plan->machine.streaming_waves;
-    int activation = 0, partial = 0, residual = 0;
+    const int waves = plan->machine.streaming_waves, group = shape->heads / shape->kv_heads;
+    struct needs needs = {.attended = waves * group * (plan->kv.row_elements + 2)};
     for (int i = 0; i < plan->bodies_count; i++) {
         const struct plan_body *body = &plan->bodies[i];
-        if (strcmp(body->op, "linear") == 0) {
-            activation = larger(activation, body->units * body->unit_columns);
-            partial = larger(partial, body->pass_tiles * waves * body->tile_rows);
-        }
+        if (strcmp(body->op, "linear") == 0)
+            needs.activation = larger(needs.activation, body->units * body->unit_columns);
         if (strcmp(body->op, "select") == 0)
-            activation = larger(activation, body->reads[0].count);
+            needs.activation = larger(needs.activation, body->reads[0].span.count);
         if (strcmp(body->op, "embed") == 0)
-            residual = larger(residual, body->max_tiles * body->tile_rows);
+            needs.residual = strcmp(plan->residual, "everywhere") == 0
+                                 ? shape->hidden
+                                 : body->max_tiles * body->tile_rows;
+        if (strcmp(body->op, "residual") == 0)
+            needs.activation = larger(needs.activation, shape->hidden);
+        if (strcmp(body->op, "merge") == 0)
+            needs.merge = body->splits * (body->tile_rows + 2);
     }
-    const int group = shape->heads / shape->kv_heads;
-    lds_add(planning, "activation", "float", activation, 4, "input of the product, normed");
-    lds_add(planning, "partial", "float", partial, 4,
-            "[tile][wave][row]: sums of each streaming wave");
-    lds_add(planning, "residual", "float", residual, 4, "this CU's rows of the residual");
-    lds_add(planning, "rope", "float", shape->head_dim, 4,
-            "[pair][2]: cosine, sine of the position");
-    lds_add(planning, "query", "float", group * shape->head_dim, 4,
-            "[query head of the group][dim]");
-    lds_add(planning, "attended", "float", waves * group * (plan->kv.row_elements + 2), 4,
-            "[wave][query head]: maximum, sum, [dim] of each wave's positions");
-    lds_add(planning, "token", "unsigned", 4, 4, "token, whether the loop ends, unused, role");
-    lds_add(planning, "role", "Role", 2, plan_role_bytes(plan),
+    return needs;
+}
+
+// As many tiles in a pass as have room for their partial sums.
+static int partial_elements(struct planning *planning, int room_bytes) {
+    struct plan_plan *plan = planning->plan;
+    const int waves = plan->machine.streaming_waves;
+    int partial = 0;
+    for (int i = 0; i < plan->bodies_count; i++) {
+        struct plan_body *body = &plan->bodies[i];
+        if (strcmp(body->op, "linear") != 0)
+            continue;
+        const int row_bytes = waves * body->tile_rows * (int)sizeof(float);
+        const int most = larger(1, smaller(PASS_PARTIAL_BYTES, room_bytes) / row_bytes);
+        body->pass_tiles = smaller(body->max_tiles, most);
+        partial = larger(partial, body->pass_tiles * waves * body->tile_rows);
+    }
+    return partial;
+}
+
+bool pass_lds(struct planning *planning) {
+    struct plan_plan *plan = planning->plan;
+    const struct plan_shape *shape = &plan->shape;
+    const struct needs needs = needs_of(plan);
+    int rope = 0;
+    for (int i = 0; i < plan->ropes_count; i++)
+        rope += 2 * plan->ropes[i].pairs;
+    lds_add(planning, "residual", "float", needs.residual, 4, NULL,
+            strcmp(plan->residual, "everywhere") == 0 ? "the residual"
+                                                      : "this CU's rows of the residual");
+    lds_add(planning, "rope", "float", rope, 4, NULL,
+            "[table][pair][2]: cosine, sine of the position");
+    lds_add(planning, "token", "unsigned", 4, 4, NULL,
+            "token, whether the loop ends, unused, role");
+    lds_add(planning, "role", "Role", 2, plan_role_bytes(plan), NULL,
             "this CU's row of ROLES, and the next");
-    int bytes = 0;
-    for (int i = 0; i < plan->lds_count; i++)
-        bytes += plan->lds[i].elements * plan->lds[i].element_bytes;
+    lds_add(planning, "query", "float", shape->heads / shape->kv_heads * shape->head_dim, 4,
+            "attention", "[query head of the group][dim]");
+    lds_add(planning, "key", "float", shape->head_dim, 4, "attention",
+            "of this position, before it goes to the cache");
+    lds_add(planning, "attended", "float", larger(needs.attended, needs.merge), 4, "attention",
+            "[wave][query head]: maximum, sum, [dim] of each wave's positions");
+    lds_add(planning, "activation", "float", needs.activation, 4, "product",
+            "input of the product, normed");
+    const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan);
+    lds_add(planning, "partial", "float", partial_elements(planning, room), 4, "product",
+            "[tile][wave][row]: sums of each streaming wave");
+    const int bytes = (int)plan_lds_bytes(plan);
     if (bytes < plan->machine.lds_minimum_bytes)
         lds_add(planning, "padding", "unsigned", (plan->machine.lds_minimum_bytes - bytes) / 4, 4,
-                "unused: so much LDS that no CU receives two workgroups");
+                NULL, "unused: so much LDS that no CU receives two workgroups");
     return true;
 }

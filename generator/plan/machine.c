@@ -4,6 +4,32 @@
 #include <stdio.h>
 #include <string.h>
 
+// The model's tables, and one that turns nothing for layers without rotation.
+static void list_ropes(struct planning *planning) {
+    const struct model *model = planning->model;
+    struct plan_plan *plan = planning->plan;
+    bool unrotated = false;
+    for (int i = 0; i < model->node_count; i++) {
+        const struct node *node = &model->nodes[i];
+        unrotated |= node->op == OP_ATTENTION && model->nodes[node->inputs[0]].op != OP_ROPE;
+    }
+    const int count = model->rope_count + (model->rope_count > 0 && unrotated);
+    plan->ropes = arena_array(planning->arena, (size_t)count, sizeof *plan->ropes);
+    plan->ropes_count = count;
+    for (int i = 0; i < count; i++) {
+        const bool none = i == model->rope_count;
+        const struct model_rope *rope = &model->ropes[none ? 0 : i];
+        plan->ropes[i] = (struct plan_rope){.name = none ? "no_rope" : rope->name,
+                                            .pairs = rope->dims / 2,
+                                            .inverse_frequencies = rope->inverse_frequencies,
+                                            .inverse_frequencies_count = rope->dims / 2,
+                                            .amplitude = none ? 1 : rope->amplitude};
+        if (none)
+            plan->ropes[i].inverse_frequencies =
+                arena_array(planning->arena, (size_t)rope->dims / 2, sizeof(double));
+    }
+}
+
 static void copy_shape(struct planning *planning) {
     const struct model *model = planning->model;
     const struct tuning *tuning = planning->tuning;
@@ -44,10 +70,7 @@ static void copy_shape(struct planning *planning) {
     for (int i = 0; i < plan->constants_count; i++)
         if (strcmp(plan->constants[i].name, "CONTEXT") == 0)
             plan->constants[i].value = plan->shape.context;
-    plan->rope = (struct plan_rope){.pairs = model->head_dim / 2,
-                                    .inverse_frequencies = model->ropes[0].inverse_frequencies,
-                                    .inverse_frequencies_count = model->head_dim / 2,
-                                    .amplitude = model->ropes[0].amplitude};
+    list_ropes(planning);
 }
 
 static void deal_cus(struct planning *planning, int cus) {
@@ -70,29 +93,6 @@ static void deal_cus(struct planning *planning, int cus) {
                planning->tuning->cus ? "asked for, target %s, dealt evenly to %d XCDs"
                                      : "default of target %s, dealt evenly to %d XCDs",
                target->name, target->xcd_count);
-}
-
-static int next_power_of_two(int number) {
-    int power = 1;
-    while (power < number)
-        power *= 2;
-    return power;
-}
-
-static void lay_out_kv(struct planning *planning) {
-    struct plan_plan *plan = planning->plan;
-    const struct plan_shape *shape = &plan->shape;
-    const int element_bytes = strcmp(shape->kv_dtype, "fp32") == 0 ? 4 : 2;
-    // A row is read by a power of two of lanes, 16 bytes each.
-    const int lanes = next_power_of_two((shape->head_dim * element_bytes + 15) / 16);
-    const int row_elements = lanes * 16 / element_bytes;
-    const int64_t head_bytes = (int64_t)shape->context * row_elements * element_bytes;
-    const int64_t layer_bytes = 2 * head_bytes * shape->kv_heads;
-    plan->kv = (struct plan_kv){element_bytes, row_elements, head_bytes, layer_bytes,
-                                layer_bytes * shape->layers};
-    choice_add(planning, "kv", shape->kv_dtype, (const char *const[]){"bf16", "fp32", NULL},
-               planning->tuning->kv ? "asked for"
-                                    : "half the bytes of fp32; verify compares with fp32");
 }
 
 static void list_compiler_options(struct planning *planning) {
@@ -160,12 +160,10 @@ bool pass_machine(struct planning *planning) {
     plan->engine = (struct plan_engine){
         .name = engine->name,
         .unit_bytes = engine->unit_bytes,
-        .unit_elements = engine->unit_bytes / 2, // bf16
+        .unit_elements = engine->unit_bytes / dtype_bytes(plan->shape.weight_dtype),
         .prefetch_units = tuning->prefetch_units && engine->prefetch_units ? tuning->prefetch_units
                                                                            : engine->prefetch_units,
         .handoff_batch = tuning->handoff_batch ? tuning->handoff_batch : engine->handoff_batch,
-        .activation = engine->activation,
-        .tolerance = engine->tolerance,
     };
     struct text tuning_text = {0};
     tuning_print(tuning, &tuning_text);

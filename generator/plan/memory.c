@@ -66,22 +66,71 @@ static void lay_out_embedding(struct planning *planning) {
     region->tensor = planning->embed_tensor;
     region->rows = plan->shape.vocab;
     region->columns = plan->shape.hidden;
-    region->bytes = (int64_t)region->rows * region->columns * 2;
+    region->bytes = (int64_t)region->rows * region->columns * dtype_bytes(plan->shape.weight_dtype);
     region_close(planning, region);
     plan->embedding = (struct plan_embedding){"embedding", NULL};
 }
 
-static int64_t vector_offset(struct planning *planning, const char *tensor, int elements) {
+static int64_t round_up(int64_t bytes) { return (bytes + 15) / 16 * 16; }
+
+static void vector_add(struct planning *planning, struct plan_vector vector) {
     struct plan_plan *plan = planning->plan;
-    for (int i = 0; i < plan->vectors_count; i++)
-        if (strcmp(plan->vectors[i].tensor, tensor) == 0)
-            return plan->vectors[i].offset;
     plan->vectors = arena_grow(planning->arena, plan->vectors, (size_t)plan->vectors_count,
                                sizeof *plan->vectors);
-    struct plan_vector *vector = &plan->vectors[plan->vectors_count++];
-    *vector = (struct plan_vector){tensor, plan->vector_bytes, elements, 0};
-    plan->vector_bytes += ((int64_t)elements * 4 + 15) / 16 * 16;
-    return vector->offset;
+    plan->vectors[plan->vectors_count++] = vector;
+}
+
+// Where the weights of a norm lie; uses of one tensor share them.
+static int64_t norm_offset(struct planning *planning, const struct node *norm) {
+    struct plan_plan *plan = planning->plan;
+    for (int i = 0; i < plan->vectors_count; i++)
+        if (strcmp(plan->vectors[i].tensor, norm->tensor) == 0 &&
+            strcmp(plan->vectors[i].holds, "norm") == 0 && plan->vectors[i].add == norm->add)
+            return plan->vectors[i].offset;
+    const int64_t offset = plan->vector_bytes;
+    vector_add(planning, (struct plan_vector){.tensor = norm->tensor,
+                                              .holds = "norm",
+                                              .tensor_elements = norm->group,
+                                              .offset = offset,
+                                              .elements = norm->group,
+                                              .stride = 1,
+                                              .add = norm->add});
+    plan->vector_bytes += round_up((int64_t)norm->group * 4);
+    return offset;
+}
+
+// The biases of a stage's parts, each in the order of its packed rows; rows without one have 0.
+static int64_t bias_offset(struct planning *planning, const struct plan_stage *stage, int rows) {
+    struct plan_plan *plan = planning->plan;
+    const int64_t offset = plan->vector_bytes;
+    for (int i = 0; i < stage->parts_count; i++) {
+        const struct plan_part *part = &stage->parts[i];
+        const char *bias = planning->origin[stage->step].products[i]->bias;
+        if (bias)
+            vector_add(planning, (struct plan_vector){.tensor = bias,
+                                                      .holds = "bias",
+                                                      .tensor_elements = part->tensor_rows,
+                                                      .tensor_first = part->tensor_first,
+                                                      .offset = offset,
+                                                      .elements = part->rows,
+                                                      .first = part->first,
+                                                      .stride = part->stride});
+    }
+    plan->vector_bytes += round_up((int64_t)rows * 4);
+    return offset;
+}
+
+static void place_vectors(struct planning *planning, struct plan_stage *stage) {
+    const struct stage_origin *origin = &planning->origin[stage->step];
+    const struct plan_body *body = body_of_stage(planning, stage);
+    if (origin->norm)
+        stage->norm_offset = norm_offset(planning, origin->norm);
+    if (origin->q_norm)
+        stage->q_norm_offset = norm_offset(planning, origin->q_norm);
+    if (origin->k_norm)
+        stage->k_norm_offset = norm_offset(planning, origin->k_norm);
+    if (body->bias)
+        stage->bias_offset = bias_offset(planning, stage, body->rows);
 }
 
 bool pass_memory(struct planning *planning) {
@@ -95,10 +144,8 @@ bool pass_memory(struct planning *planning) {
     int layers_with_kv = 0;
     for (int s = 0; s < plan->stages_count; s++) {
         struct plan_stage *stage = &plan->stages[s];
-        const struct plan_body *body = body_of_stage(planning, stage);
-        if (planning->norm[s])
-            stage->vector_offset = vector_offset(planning, planning->norm[s], body->columns);
-        if (strcmp(body->op, "attention") == 0)
+        place_vectors(planning, stage);
+        if (strcmp(body_of_stage(planning, stage)->op, "attention") == 0)
             stage->kv_offset = plan->kv.layer_bytes * layers_with_kv++;
     }
     plan->kv.bytes = plan->kv.layer_bytes * layers_with_kv;

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PASS_PARTIAL_BYTES = 8192 }; // LDS for the partial sums of one pass
-
 struct tiling {
     int tile_rows, tiles, unit_columns, units, max_tiles;
     int64_t round_bytes; // what the fullest CU's waves stream, in whole rounds of units
@@ -101,38 +99,99 @@ static void partition_on_cu_0(struct planning *planning, const char *name) {
 
 static void apply_tiling(struct planning *planning, struct plan_body *body, int tile_rows) {
     const struct tiling tiling = tiling_of(planning, body, tile_rows);
-    const int row_bytes = planning->plan->machine.streaming_waves * tile_rows * (int)sizeof(float);
-    const int most = PASS_PARTIAL_BYTES / row_bytes;
     body->tile_rows = tile_rows;
     body->unit_columns = tiling.unit_columns;
     body->units = tiling.units;
     body->max_tiles = tiling.max_tiles;
-    body->pass_tiles = tiling.max_tiles < most ? tiling.max_tiles : most;
     partition_add(planning, body->partition, tiling.tiles);
 }
 
-static const char *partition_of(const struct plan_body *body) {
-    if (strcmp(body->epilogue, "residual") == 0 || strcmp(body->op, "embed") == 0)
+static bool is(const char *word, const char *other) { return strcmp(word, other) == 0; }
+
+static const char *partition_of(const struct planning *planning, const struct plan_body *body) {
+    const bool everywhere = is(planning->plan->residual, "everywhere");
+    if (is(body->op, "residual") || (is(body->op, "embed") && everywhere))
+        return "keepers";
+    if (is(body->epilogue, "residual") || is(body->op, "embed"))
         return "hidden";
-    if (strcmp(body->op, "attention") == 0)
+    if (is(body->op, "attention"))
         return "kv_heads";
-    if (strcmp(body->op, "token") == 0)
+    if (is(body->op, "token"))
         return "every_cu";
     return body->name;
 }
 
+// A tile for each CU that multiplies the residual in some layer: these keep it. The head is dealt
+// to them alone, as others would follow the layers without ever answering.
+static void deal_to_keepers(struct planning *planning) {
+    struct plan_plan *plan = planning->plan;
+    const int cus = plan->machine.cus;
+    struct plan_partition *keepers = &plan->partitions[plan->partitions_count++];
+    *keepers = (struct plan_partition){.name = "keepers", .first_tile_count = cus + 1};
+    keepers->first_tile = arena_array(planning->arena, (size_t)cus + 1, sizeof(int));
+    for (int cu = 0; cu < cus; cu++) {
+        int keeps = 0;
+        for (int i = 0; i < plan->bodies_count; i++) {
+            const struct plan_body *body = &plan->bodies[i];
+            if (is(body->input, "residual") && !is(body->epilogue, "logits"))
+                keeps |= plan_tiles_of(plan_partition_named(plan, body->partition), cu) > 0;
+        }
+        keepers->first_tile[cu + 1] = keepers->first_tile[cu] + keeps;
+    }
+    keepers->tiles = keepers->first_tile[cus];
+    for (int i = 0; i < plan->bodies_count; i++) {
+        struct plan_body *body = &plan->bodies[i];
+        if (is(body->partition, "keepers")) {
+            body->tile_rows = body->max_tiles = body->pass_tiles = 1;
+            continue;
+        }
+        if (!is(body->epilogue, "logits") || keepers->tiles == cus)
+            continue;
+        // As before, but among the keepers.
+        int tiles = 0, most = 0;
+        for (int p = 0; p < plan->partitions_count; p++) {
+            struct plan_partition *partition = &plan->partitions[p];
+            if (!is(partition->name, body->partition))
+                continue;
+            tiles = partition->tiles;
+            for (int cu = 0; cu <= cus; cu++)
+                partition->first_tile[cu] =
+                    (int)((int64_t)keepers->first_tile[cu] * tiles / keepers->tiles);
+            for (int cu = 0; cu < cus; cu++)
+                most = plan_tiles_of(partition, cu) > most ? plan_tiles_of(partition, cu) : most;
+        }
+        body->max_tiles = most;
+    }
+}
+
+// Dimensions of a head that one tile of the merge sums: few enough for all CUs to have some.
+static int merge_rows(const struct planning *planning) {
+    enum { FEWEST = 4 };
+    const struct plan_shape *shape = &planning->plan->shape;
+    int rows = shape->head_dim;
+    while (rows % 2 == 0 && rows / 2 >= FEWEST &&
+           shape->heads * (shape->head_dim / rows) < planning->plan->machine.cus)
+        rows /= 2;
+    return rows;
+}
+
 static void partition_body(struct planning *planning, struct plan_body *body, int hidden_rows) {
     const int cus = planning->plan->machine.cus;
-    if (strcmp(body->op, "linear") == 0) {
-        const bool residual = strcmp(body->epilogue, "residual") == 0;
+    if (is(body->partition, "keepers"))
+        return; // when all products are dealt
+    if (is(body->op, "linear")) {
+        const bool residual = is(body->epilogue, "residual");
         apply_tiling(planning, body,
                      residual ? hidden_rows : choose_tile_rows(planning, body->partition));
         return;
     }
-    body->tile_rows = strcmp(body->op, "embed") == 0 ? hidden_rows : 1;
-    const int tiles =
-        strcmp(body->op, "token") == 0 ? cus : ceil_divide(body->rows, body->tile_rows);
-    if (strcmp(body->op, "select") == 0)
+    body->tile_rows = is(body->op, "embed")   ? hidden_rows
+                      : is(body->op, "merge") ? merge_rows(planning)
+                                              : 1;
+    const int tiles = is(body->op, "token") ? cus
+                                            : ceil_divide(body->rows, body->tile_rows) *
+                                                  (is(body->op, "attention") ? body->splits : 1);
+    if (is(body->op, "select"))
         partition_on_cu_0(planning, body->partition);
     else
         partition_add(planning, body->partition, tiles);
@@ -141,18 +200,21 @@ static void partition_body(struct planning *planning, struct plan_body *body, in
 
 bool pass_partition(struct planning *planning) {
     struct plan_plan *plan = planning->plan;
+    const bool everywhere = is(plan->residual, "everywhere");
     plan->partitions =
-        arena_array(planning->arena, (size_t)plan->bodies_count, sizeof *plan->partitions);
+        arena_array(planning->arena, (size_t)plan->bodies_count + 1, sizeof *plan->partitions);
     for (int i = 0; i < plan->bodies_count; i++)
-        plan->bodies[i].partition = partition_of(&plan->bodies[i]);
+        plan->bodies[i].partition = partition_of(planning, &plan->bodies[i]);
     bool supported = planning->tuning->tile_rows == 0;
     for (const int *rows = planning->engine->tile_rows; *rows; rows++)
         supported |= *rows == planning->tuning->tile_rows;
     if (!supported)
         return usage_error(planning->diagnostics, "--set tile_rows=%d: engine %s has no such tile",
                            planning->tuning->tile_rows, planning->engine->name);
-    const int hidden_rows = choose_tile_rows(planning, "hidden");
+    const int hidden_rows = everywhere ? 0 : choose_tile_rows(planning, "hidden");
     for (int i = 0; i < plan->bodies_count; i++)
         partition_body(planning, &plan->bodies[i], hidden_rows);
+    if (everywhere)
+        deal_to_keepers(planning);
     return true;
 }

@@ -6,6 +6,16 @@
 #include "generator/plan/engine.h"
 #include "generator/plan/planner.h"
 
+enum { STAGE_MAX_PARTS = 3 };
+
+// What a stage takes from the graph beside its input. NULL: nothing.
+struct stage_origin {
+    int producer;                                 // the stage whose output it awaits, -1: none
+    const struct node *norm;                      // RMSNORM of its prologue
+    const struct node *q_norm, *k_norm;           // RMSNORMs of attention
+    const struct node *products[STAGE_MAX_PARTS]; // LINEAR or LOGITS behind each part
+};
+
 struct planning {
     const struct model *model;
     const struct target *target;
@@ -14,33 +24,35 @@ struct planning {
     struct arena *arena;
     struct diagnostics *diagnostics;
     struct plan_plan *plan;
-    // Of each stage, what the plan says only through names:
-    int *producer;     // [stages] the stage whose output it awaits, -1: none
-    const char **norm; // [stages] tensor of its norm weights, NULL: none
+    struct stage_origin *origin; // [stages]
     const char *embed_tensor, *head_tensor;
+    int splits; // of the context in attention
 };
 
-// Sizes, constants, machine and engine. Ensures: plan->shape, machine, engine, rope, kv.
+// Sizes, constants, machine and engine. Ensures: plan->shape, machine, engine, ropes, kv; splits.
 bool pass_machine(struct planning *planning);
 
+// How the context is split over CUs. Requires shape and machine. Ensures: kv, splits.
+void lay_out_kv(struct planning *planning);
+
 // Graph to stages: fuses norms, RoPE, gates, residuals and the argmax into the products beside
-// them. Ensures: bodies (op, prologue, epilogue, rows, columns, writes by row), stages in order
-// with layer, parts and spec line, producer[], norm[].
+// them. Ensures: bodies (op, prologue, epilogue, rows, columns), stages in order with layer, parts,
+// edges, preferred mailbox and spec line, origin[].
 bool pass_fuse(struct planning *planning);
 
 // Deals rows to CUs. Requires fuse. Ensures: tile_rows, unit_columns, units, partitions,
-// max_tiles, pass_tiles.
+// max_tiles, and pass_tiles but for products.
 bool pass_partition(struct planning *planning);
 
-// Chooses how values travel. Requires partition. Ensures: mailboxes, reads, writes by name,
-// epochs, epochs_per_step.
+// Chooses how values travel. Requires partition. Ensures: mailboxes, reads, writes, names of
+// mailboxes in stages, epochs, epochs_per_step.
 bool pass_handoffs(struct planning *planning);
 
 // Lays out weights, vectors and KV. Requires partition. Ensures: regions, vectors, embedding,
 // offsets of stages, weight and vector bytes.
 bool pass_memory(struct planning *planning);
 
-// Lays out LDS. Requires handoffs. Ensures: lds.
+// Lays out LDS. Requires handoffs. Ensures: lds, pass_tiles of products.
 bool pass_lds(struct planning *planning);
 
 // Predicts and decides what prediction decides. Requires all others. Ensures: cost, unroll.

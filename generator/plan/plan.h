@@ -74,8 +74,8 @@ const struct plan_region *plan_region_named(const struct plan_plan *plan, const 
 // Number of tiles that CU `cu` owns.
 int plan_tiles_of(const struct plan_partition *partition, int cu);
 
-// Row of the tensor that row j of a part (or element of a write) comes from; see pair_span.
-int plan_source_row(int j, int pair_span);
+// Bytes of an element of "bf16", "fp16" or "fp32"; 0 for any other name.
+int dtype_bytes(const char *dtype);
 
 // Whether CUs look their tiles up in the table of roles: all partitions but the select stage's,
 // which is CU 0's, and the one that deals one tile to every CU.
@@ -83,6 +83,12 @@ bool plan_in_roles(const struct plan_partition *partition);
 
 // Bytes of the emitted struct Role: an int a partition in it, an 8-byte offset a streamed region.
 int plan_role_bytes(const struct plan_plan *plan);
+
+// Bytes of LDS that the arrays of plan->lds take, those that lie over each other counted once.
+int64_t plan_lds_bytes(const struct plan_plan *plan);
+
+// The relative error of logits that the products of the plan are entitled to together: the largest.
+double plan_tolerance(const struct plan_plan *plan);
 
 // Bytes of one tile's weights.
 int64_t plan_tile_bytes(const struct plan_plan *plan, const struct plan_body *body);

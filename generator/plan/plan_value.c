@@ -85,10 +85,10 @@ int plan_tiles_of(const struct plan_partition *partition, int cu) {
     return partition->first_tile[cu + 1] - partition->first_tile[cu];
 }
 
-int plan_source_row(int j, int pair_span) {
-    if (pair_span == 0)
-        return j;
-    return j / pair_span * pair_span + j % pair_span / 2 + j % 2 * (pair_span / 2);
+int dtype_bytes(const char *dtype) {
+    return strcmp(dtype, "bf16") == 0 || strcmp(dtype, "fp16") == 0 ? 2
+           : strcmp(dtype, "fp32") == 0                             ? 4
+                                                                    : 0;
 }
 
 bool plan_in_roles(const struct plan_partition *partition) {
@@ -106,4 +106,31 @@ int plan_role_bytes(const struct plan_plan *plan) {
 
 int64_t plan_tile_bytes(const struct plan_plan *plan, const struct plan_body *body) {
     return (int64_t)body->units * plan->engine.unit_bytes;
+}
+
+int64_t plan_lds_bytes(const struct plan_plan *plan) {
+    int64_t alone = 0, shared = 0;
+    for (int i = 0; i < plan->lds_count; i++) {
+        const char *group = plan->lds[i].shared;
+        int64_t together = 0;
+        for (int j = 0; j < plan->lds_count; j++) {
+            const struct plan_lds *array = &plan->lds[j];
+            // Arrays start at a multiple of 16.
+            const int64_t bytes = ((int64_t)array->elements * array->element_bytes + 15) / 16 * 16;
+            if (!group && i == j)
+                alone += bytes;
+            if (group && array->shared && strcmp(group, array->shared) == 0)
+                together += bytes;
+        }
+        shared = together > shared ? together : shared;
+    }
+    return alone + shared;
+}
+
+double plan_tolerance(const struct plan_plan *plan) {
+    double tolerance = 0;
+    for (int i = 0; i < plan->bodies_count; i++)
+        if (plan->bodies[i].tolerance > tolerance)
+            tolerance = plan->bodies[i].tolerance;
+    return tolerance;
 }

@@ -41,6 +41,8 @@ constexpr u32 WAVE_LANES = 64;
 
 extern "C" __attribute__((device)) float __ocml_exp_f32(float);
 extern "C" __attribute__((device)) float __ocml_rsqrt_f32(float);
+extern "C" __attribute__((device)) float __ocml_tanh_f32(float);
+extern "C" __attribute__((device)) float __ocml_erf_f32(float);
 
 // ---- who am I
 // Opaque, so that the compiler computes what follows from them where it is used, instead of keeping
@@ -91,6 +93,14 @@ DEVICE void workgroup_barrier() {
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
     __builtin_amdgcn_s_barrier();
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
+}
+
+// What a lane wrote to LDS is there for the others of its wave: they run in step, so that only the
+// compiler must be kept from moving accesses.
+DEVICE void wave_fence() {
+    __builtin_amdgcn_fence(__ATOMIC_RELEASE, "wavefront");
+    __builtin_amdgcn_wave_barrier();
+    __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "wavefront");
 }
 
 // ---- between workgroups: relaxed, no fence; `sc1` keeps them coherent across XCDs
@@ -178,5 +188,10 @@ DEVICE u16 float_to_bf16(float x) {
         return (u16)(raw >> 16 | 0x40);
     return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
 }
+DEVICE float fp16_to_float(u16 x) { return (float)__builtin_bit_cast(_Float16, x); }
+DEVICE float fp16_low(u32 pair) { return fp16_to_float((u16)pair); }
+DEVICE float fp16_high(u32 pair) { return fp16_to_float((u16)(pair >> 16)); }
 DEVICE float exponential(float x) { return __ocml_exp_f32(x); }
+DEVICE float hyperbolic_tangent(float x) { return __ocml_tanh_f32(x); }
+DEVICE float error_function(float x) { return __ocml_erf_f32(x); }
 DEVICE float reciprocal_sqrt(float x) { return __ocml_rsqrt_f32(x); }

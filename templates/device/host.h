@@ -62,6 +62,7 @@ DEVICE void leave() { throw Left(); }
 
 // ---- within a workgroup: one lane needs no barrier
 DEVICE void workgroup_barrier() {}
+DEVICE void wave_fence() {}
 
 // ---- between workgroups
 DEVICE u64 load_pair(const u64 *pair) { return __atomic_load_n(pair, __ATOMIC_RELAXED); }
@@ -100,5 +101,13 @@ DEVICE u16 float_to_bf16(float x) {
         return (u16)(raw >> 16 | 0x40);
     return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
 }
+// Exact, infinities and NaN included.
+DEVICE float fp16_to_float(u16 x) {
+    const float magnitude = from_bits((u32)(x & 0x7FFF) << 13) * 0x1p112f;
+    const u32 special = (x & 0x7C00) == 0x7C00 ? 0x7F800000u : 0;
+    return from_bits(bits(magnitude) | special | (u32)(x & 0x8000) << 16);
+}
 DEVICE float exponential(float x) { return std::exp(x); }
+DEVICE float hyperbolic_tangent(float x) { return std::tanh(x); }
+DEVICE float error_function(float x) { return std::erf(x); }
 DEVICE float reciprocal_sqrt(float x) { return 1.0f / std::sqrt(x); }

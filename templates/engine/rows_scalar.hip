@@ -1,5 +1,5 @@
 //@ -- Engine rows_scalar: the CPU multiplies a unit at a time and lets the compiler make vectors.
-//@ -- A unit is [TILE_ROWS][UNIT_COLUMNS] bf16, row-major.
+//@ -- A unit is [TILE_ROWS][UNIT_COLUMNS] weights, row-major.
 // Nothing is in flight between stages: the processor's own prefetcher follows the run of weights.
 struct Stream {};
 
@@ -13,9 +13,21 @@ DEVICE f32x8 load_floats(const float *at) {
     return x;
 }
 DEVICE f32x8 load_weights(const u8 *at) {
+//@ if plan.shape.weight_dtype == "fp32" then
+    return load_floats((const float *)at);
+//@ else
     u16x8 raw;
     std::memcpy(&raw, at, sizeof raw);
-    return (f32x8)(__builtin_convertvector(raw, u32x8) << 16);
+    const u32x8 wide = __builtin_convertvector(raw, u32x8);
+//@   if plan.shape.weight_dtype == "bf16" then
+    return (f32x8)(wide << 16);
+//@   else
+    // As fp16_to_float.
+    const f32x8 magnitude = (f32x8)((wide & 0x7FFF) << 13) * 0x1p112f;
+    const u32x8 special = (u32x8)((wide & 0x7C00) == 0x7C00) & 0x7F800000u;
+    return (f32x8)((u32x8)magnitude | special | (wide & 0x8000) << 16);
+//@   end
+//@ end
 }
 
 // Multiplies the tiles of `slice`: leaves [tile][row] sums in lds.partial.
@@ -28,7 +40,7 @@ template <class Shape> DEVICE void tile_product(Stream &, Slice slice, Slice) {
                 const f32x8 x = load_floats(lds.activation + unit * Shape::UNIT_COLUMNS + column);
                 for (int row = 0; row < Shape::TILE_ROWS; row++)
                     sum[row] +=
-                        load_weights(weights + (row * Shape::UNIT_COLUMNS + column) * 2) * x;
+                        load_weights(weights + (row * Shape::UNIT_COLUMNS + column) * WEIGHT_BYTES) * x;
             }
             weights += UNIT_BYTES;
         }

@@ -1,6 +1,7 @@
 //@ -- Engine rows_vgpr: weights go from memory to registers, a wave multiplies a unit at a time.
-//@ -- A unit is [TILE_ROWS][UNIT_COLUMNS] bf16, row-major: with 64 lanes of 16 bytes, lane l holds
-//@ -- 8 columns of row l / (64 / TILE_ROWS). Units of a tile are dealt to the streaming waves in turn.
+//@ -- A unit is [TILE_ROWS][UNIT_COLUMNS] weights, row-major: with 64 lanes of 16 bytes, lane l holds
+//@ -- some columns of row l / (64 / TILE_ROWS). Units of a tile are dealt to the streaming waves in turn.
+constexpr int LANE_WEIGHTS = 16 / WEIGHT_BYTES; // in a unit
 // The next PREFETCH_UNITS units of this wave, always in flight: while a stage ends and the next
 // one's inputs are awaited, its first weights are already on their way.
 struct Stream {
@@ -42,13 +43,20 @@ DEVICE void stream_prefetch(Stream &stream, Slice slice) {
 
 DEVICE void stage_activation(int column, float value) { lds.activation[column] = value; }
 
-// 8 bf16 weights of this lane times their activations, onto two partial sums.
+// The weights of this lane times their activations, onto two partial sums.
 DEVICE f32x2 multiply_unit(f32x2 sum, u32x4 weights, const float *activation) {
+//@ local dtype = plan.shape.weight_dtype
+//@ if dtype == "fp32" then
+    const f32x4 x = *(const f32x4 *)activation;
+    sum += f32x2{from_bits(weights.x), from_bits(weights.y)} * f32x2{x.x, x.y};
+    sum += f32x2{from_bits(weights.z), from_bits(weights.w)} * f32x2{x.z, x.w};
+//@ else
     const f32x4 low = *(const f32x4 *)activation, high = *(const f32x4 *)(activation + 4);
-    sum += f32x2{bf16_low(weights.x), bf16_high(weights.x)} * f32x2{low.x, low.y};
-    sum += f32x2{bf16_low(weights.y), bf16_high(weights.y)} * f32x2{low.z, low.w};
-    sum += f32x2{bf16_low(weights.z), bf16_high(weights.z)} * f32x2{high.x, high.y};
-    sum += f32x2{bf16_low(weights.w), bf16_high(weights.w)} * f32x2{high.z, high.w};
+    sum += f32x2{$(dtype)_low(weights.x), $(dtype)_high(weights.x)} * f32x2{low.x, low.y};
+    sum += f32x2{$(dtype)_low(weights.y), $(dtype)_high(weights.y)} * f32x2{low.z, low.w};
+    sum += f32x2{$(dtype)_low(weights.z), $(dtype)_high(weights.z)} * f32x2{high.x, high.y};
+    sum += f32x2{$(dtype)_low(weights.w), $(dtype)_high(weights.w)} * f32x2{high.z, high.w};
+//@ end
     return sum;
 }
 
@@ -61,7 +69,7 @@ template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Sli
     // Where a tile ends is known here if the units in flight are whole tiles, or a part of one.
     constexpr bool WHOLE_TILES = PREFETCH_UNITS % ROUNDS == 0;
     constexpr bool WHOLE_BATCHES = ROUNDS % PREFETCH_UNITS == 0;
-    const u32 column = lane() % LANES_PER_ROW * 8 + wave() * Shape::UNIT_COLUMNS;
+    const u32 column = lane() % LANES_PER_ROW * LANE_WEIGHTS + wave() * Shape::UNIT_COLUMNS;
     const int count = slice.tiles * ROUNDS;
     Cursor ahead = cursor_at(slice);
     if (count > PREFETCH_UNITS)

@@ -49,9 +49,9 @@ template <int MASK> DEVICE float highest_position(float x) {
     }
 }
 
-// softmax(query keys) values over positions 0 .. position, in one pass with a running maximum.
-// Requires: lds.query is scaled, row `position` is in the cache.
-DEVICE void attend(u32 position, const u8 *keys, const u8 *values) {
+// The part of rows first .. end - 1 of the cache in softmax(query keys) values, in one pass with a
+// running maximum. Requires: lds.query is scaled.
+template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, const u8 *values) {
     const int dim = (int)lane() % KV_LANES * KV_PER_LANE;
     float query[QUERY_GROUP][KV_PER_LANE], value[QUERY_GROUP][KV_PER_LANE];
     float highest[QUERY_GROUP], sum[QUERY_GROUP];
@@ -67,9 +67,9 @@ DEVICE void attend(u32 position, const u8 *keys, const u8 *values) {
     }
     constexpr u32 STRIDE = STREAMING_WAVES * WAVE_POSITIONS;
     NO_UNROLL
-    for (u32 base = wave() * WAVE_POSITIONS; base <= position; base += STRIDE) {
+    for (u32 base = first + wave() * WAVE_POSITIONS; base < end; base += STRIDE) {
         const u32 wanted = base + lane() / KV_LANES;
-        const u32 there = wanted <= position ? wanted : position;
+        const u32 there = wanted < end ? wanted : end - 1;
         const KvLane key = load_kv(keys, there), row = load_kv(values, there);
         UNROLL
         for (int g = 0; g < QUERY_GROUP; g++) {
@@ -77,8 +77,8 @@ DEVICE void attend(u32 position, const u8 *keys, const u8 *values) {
             UNROLL
             for (int i = 0; i < KV_PER_LANE; i++)
                 score += query[g][i] * key.x[i];
-            score = sum_over<KV_LANES>(score);
-            score = wanted <= position ? score : -__builtin_inff();
+            score = Shape::score(sum_over<KV_LANES>(score));
+            score = wanted < end ? score : -__builtin_inff();
             const float top = score > highest[g] ? score : highest[g];
             const float shrink = exponential(highest[g] - top), weight = exponential(score - top);
             highest[g] = top;

@@ -6,33 +6,73 @@
 //@   if bodies[stage.body].op == "linear" then head = stage end
 //@ end
 //@ local first_linear = next_streaming(layer_0, 0)
+//@ local function streams(stage) return bodies[stage.body].op == "linear" end
+//@ -- Where each table of RoPE starts in its memory, and a position's row of it in LDS.
+//@ local rope_start, rope_first = {}, {}
+//@ local rope_floats, rope_row = 0, 0
+//@ for i, rope in ipairs(plan.ropes) do
+//@   rope_start[i], rope_first[i] = rope_floats, rope_row
+//@   rope_floats = rope_floats + plan.shape.context * 2 * rope.pairs
+//@   rope_row = rope_row + 2 * rope.pairs
+//@ end
 //@
-//@ -- What a stage's call takes beside the worker: literals, or columns of the layer's row.
+//@ -- The numbers that a stage's call takes beside the worker, in the order of its parameters:
+//@ -- { name, type, literal }. Two of a name that differs are a Mail.
+//@ local function numbers(stage)
+//@   local body, list = bodies[stage.body], {}
+//@   local function add(name, type, literal, there)
+//@     if there then list[#list + 1] = { name = name, type = type, literal = tostring(literal) } end
+//@   end
+//@   local function mail(name, mailbox, epoch)
+//@     add(name .. "_slot", "u32", mailbox and "MAIL_" .. string.upper(mailbox), mailbox)
+//@     add(name .. "_epoch", "u32", epoch, mailbox)
+//@   end
+//@   local attention = body.op == "attention"
+//@   mail("in", stage.reads_from, stage.read_epoch)
+//@   mail("out", stage.writes_to, stage.write_epoch)
+//@   add("norm", "u64", hex(stage.norm_offset), stage.norm_offset >= 0)
+//@   add("bias", "u64", hex(stage.bias_offset), stage.bias_offset >= 0)
+//@   add("kv", "u64", hex(stage.kv_offset), attention)
+//@   add("q_norm", "u64", hex(stage.q_norm_offset), stage.q_norm_offset >= 0)
+//@   add("k_norm", "u64", hex(stage.k_norm_offset), stage.k_norm_offset >= 0)
+//@   add("rope", "u32", stage.rope >= 0 and rope_first[stage.rope + 1], stage.rope >= 0)
+//@   add("window", "u32", stage.window, attention and windows[stage.body])
+//@   return list
+//@ end
+//@
+//@ -- Of the layers' numbers, those that are not the same in all: columns of the table.
+//@ local columns, varies = {}, {}
+//@ for i, stage in ipairs(layer_0) do
+//@   for k, number in ipairs(numbers(stage)) do
+//@     local name = stage.body .. "_" .. number.name
+//@     for layer = 1, plan.shape.layers - 1 do
+//@       if loop and numbers(stages_of_layer(layer)[i])[k].literal ~= number.literal then varies[name] = true end
+//@     end
+//@     if varies[name] then columns[#columns + 1] = { name = name, type = number.type, stage = i, number = k } end
+//@   end
+//@ end
+//@
+//@ -- The call of a stage, its numbers as literals or from the layer's row.
 //@ local function call(stage, following, row)
 //@   local body = bodies[stage.body]
-//@   local function number(name, literal)
-//@     return row and "layer." .. body.name .. "_" .. name or tostring(literal)
-//@   end
 //@   local step = row and "layer.first_step + " .. (stage.step - layer_0[1].step) or stage.step
-//@   local await = "epoch + " .. number("await", stage.read_epoch)
-//@   local publish = "epoch + " .. number("publish", stage.write_epoch)
-//@   local name, arguments = "stage_" .. body.name, nil
-//@   if body.op == "linear" then
-//@     local norm = stage.vector_offset < 0 and "0" or number("norm", hex(stage.vector_offset))
-//@     name = name .. "<KIND, " .. following .. ">"
-//@     arguments = "worker, stream, " .. step .. ", " .. await .. ", " .. publish .. ", " .. norm
-//@   elseif body.op == "attention" then
-//@     name = name .. "<KIND>"
-//@     arguments = "worker, " .. step .. ", " .. await .. ", " .. publish .. ", " .. number("kv", hex(stage.kv_offset))
+//@   local text = "stage_" .. body.name .. "<KIND" .. (following and ", " .. following or "") .. ">(worker, "
+//@   text = text .. (body.op == "linear" and "stream, " or "") .. step
+//@   for _, number in ipairs(numbers(stage)) do
+//@     local name = stage.body .. "_" .. number.name
+//@     local value = row and varies[name] and "layer." .. name or number.literal
+//@     if string.sub(number.name, -5) == "_slot" then text = text .. ", {" .. value
+//@     elseif string.sub(number.name, -6) == "_epoch" then text = text .. ", epoch + " .. value .. "}"
+//@     else text = text .. ", " .. value end
 //@   end
-//@   return name .. "(" .. arguments .. ");"
+//@   return text
 //@ end
 //@ local function line(indent, stage, text)
 //@   from(stage.step, stage.spec_file, stage.spec_line)
 //@   local step = stage.step .. (loop and stage.layer == 0 and " + " .. #layer_0 .. " a layer" or "")
 //@   local place = stage_lines[bodies[stage.body].op]
 //@   local note = "// step " .. step .. "   " .. place
-//@   local cut = string.find(text, ", epoch")
+//@   local cut = string.find(text, ", {")
 //@   if #indent + #text <= 92 or not cut then
 $(indent .. pad(text, 92 - #indent) .. " " .. note)
 //@   else
@@ -62,18 +102,6 @@ DEVICE Slice after_layers_slice(const Worker &worker) {
 // The layers: one row each. Columns are the literals of the layer's stages.
 struct Layer {
     u32 first_step;
-//@   local columns = {}
-//@   for _, stage in ipairs(layer_0) do
-//@     local name, op = stage.body, bodies[stage.body].op
-//@     columns[#columns + 1] = { name = name .. "_await", type = "u32", field = "read_epoch", body = name }
-//@     columns[#columns + 1] = { name = name .. "_publish", type = "u32", field = "write_epoch", body = name }
-//@     if stage.vector_offset >= 0 then
-//@       columns[#columns + 1] = { name = name .. "_norm", type = "u64", field = "vector_offset", body = name }
-//@     end
-//@     if stage.kv_offset >= 0 then
-//@       columns[#columns + 1] = { name = name .. "_kv", type = "u64", field = "kv_offset", body = name }
-//@     end
-//@   end
 //@   for _, column in ipairs(columns) do
     $(column.type) $(column.name);
 //@   end
@@ -83,12 +111,7 @@ CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
 //@     local stages = stages_of_layer(layer)
 //@     local fields = { stages[1].step }
 //@     for _, column in ipairs(columns) do
-//@       for _, stage in ipairs(stages) do
-//@         if stage.body == column.body then
-//@           local number = stage[column.field]
-//@           fields[#fields + 1] = column.type == "u64" and hex(number) or number
-//@         end
-//@       end
+//@       fields[#fields + 1] = numbers(stages[column.stage])[column.number].literal
 //@     end
     {$(table.concat(fields, ", "))}, // layer $(layer)
 //@   end
@@ -101,8 +124,9 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 }
 //@ end
 
-// A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its
-// norm weights or its KV cache lie). In <>: whose weights to fetch while it ends.
+// A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
+// publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to fetch
+// while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
     if constexpr (KIND & STREAMS)
@@ -120,20 +144,24 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         worker.after_layers_tiles = after.tiles;
         worker.after_layers_units = after.units;
         if constexpr (KIND & HANDS_OFF) {
-            const float *rope = argument_rope() + (u64)worker.position * HEAD_DIM;
-            for (int i = (int)lane(); i < HEAD_DIM; i += (int)WAVE_LANES)
-                lds.rope[i] = rope[i];
+//@ for i, rope in ipairs(plan.ropes) do
+            // $(rope.name)
+            const float *rope_$(i) = argument_rope() + $(rope_start[i]) + (u64)worker.position * $(2 * rope.pairs);
+            for (int i = (int)lane(); i < $(2 * rope.pairs); i += (int)WAVE_LANES)
+                lds.rope[$(rope_first[i]) + i] = rope_$(i)[i];
+//@ end
         }
 
 //@ for _, stage in ipairs(before) do
-//@   line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", token, epoch + " .. stage.write_epoch .. ");")
+//@   local out = stage.writes_to and ", {MAIL_" .. string.upper(stage.writes_to) .. ", epoch + " .. stage.write_epoch .. "}" or ""
+//@   line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", token" .. out .. ");")
 //@ end
 //@ if loop then
         NO_UNROLL
         for (int layer_index = 0; layer_index < LAYERS; layer_index++) {
             const Layer &layer = LAYER_ROWS[layer_index];
 //@   for i, stage in ipairs(layer_0) do
-//@     line("            ", stage, call(stage, following_of(layer_0, i, "next_layer_slice"), true))
+//@     line("            ", stage, call(stage, streams(stage) and following_of(layer_0, i, "next_layer_slice"), true) .. ");")
 //@   end
         }
 //@ else
@@ -142,7 +170,7 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 //@     local stages = stages_of_layer(layer)
 //@     local last = layer + 1 < plan.shape.layers and stages_of_layer(layer + 1)[1].body .. "_slice" or "after_layers_slice"
 //@     for i, stage in ipairs(stages) do
-//@       line("        ", stage, call(stage, following_of(stages, i, last), false))
+//@       line("        ", stage, call(stage, streams(stage) and following_of(stages, i, last), false) .. ");")
 //@     end
 //@   end
 //@ end
@@ -152,15 +180,15 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 //@ for _, stage in ipairs(after) do
 //@   local op = bodies[stage.body].op
 //@   if op == "linear" then
-//@     line("            ", stage, call(stage, "first_layer_slice", false))
+//@     line("            ", stage, call(stage, "first_layer_slice", false) .. ");")
 //@   elseif op == "select" then
-//@     line("            ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", epoch + " .. stage.read_epoch .. ", epoch + " .. stage.write_epoch .. ", index, epoch + EPOCHS_PER_STEP);")
+//@     line("            ", stage, call(stage, nil, false) .. ", index, epoch + EPOCHS_PER_STEP);")
 //@   end
 //@ end
         }
 //@ for _, stage in ipairs(after) do
 //@   if bodies[stage.body].op == "token" then
-//@     line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", epoch + " .. stage.read_epoch .. ", index, head);")
+//@     line("        ", stage, call(stage, nil, false) .. ", index, head);")
 //@   end
 //@ end
         token = uniform(lds.token[0]);

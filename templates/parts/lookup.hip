@@ -8,6 +8,10 @@
 //@ mailboxes = by_name(plan.mailboxes)
 //@ partitions = by_name(plan.partitions)
 //@ regions = by_name(plan.regions)
+//@ windows = {} -- of each body of attention, whether some layer sees only the last positions
+//@ for _, stage in ipairs(plan.stages) do
+//@   if stage.window > 0 then windows[stage.body] = true end
+//@ end
 //@ stage_lines = {} -- of each op, the template line of its stage function
 //@
 //@ function pad(text, width)
@@ -19,6 +23,7 @@
 //@   return string.rep(" ", math.max(0, width - #text)) .. text
 //@ end
 //@ function hex(number) return string.format("0x%x", number) end
+//@ function float(number) return string.format("%.9g", number) .. (math.type(number) == "integer" and ".0f" or "f") end
 //@ function kib(bytes) return string.format("%.1f", bytes / KiB) end
 //@ function rounded(number) return string.format("%.1f", number) end
 //@

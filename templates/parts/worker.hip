@@ -1,7 +1,21 @@
-struct Lds {
-//@ for _, array in ipairs(plan.lds) do
-    alignas(16) $(array.type) $(array.name)[$(array.elements)]; // $(array.holds)
+//@ local function arrays(shared, indent)
+//@   for _, array in ipairs(plan.lds) do
+//@     if array.shared == shared then
+$(indent)alignas(16) $(array.type) $(array.name)[$(array.elements)]; // $(array.holds)
+//@     end
+//@   end
 //@ end
+struct Lds {
+//@ arrays(nil, "    ")
+    // Products and attention never need theirs at the same time.
+    union {
+        struct {
+//@ arrays("product", "            ")
+        };
+        struct {
+//@ arrays("attention", "            ")
+        };
+    };
 };
 LDS_VARIABLE(Lds, lds);
 
@@ -39,6 +53,11 @@ struct Slice {
 DEVICE u64 make_pair(u32 value, u32 epoch) { return (u64)epoch << 32 | value; }
 DEVICE u32 pair_value(u64 pair) { return (u32)pair; }
 DEVICE u32 pair_epoch(u64 pair) { return (u32)(pair >> 32); }
+
+// Where a stage's pairs start, and the epoch that they carry.
+struct Mail {
+    u32 slot, epoch;
+};
 
 // Where pair `slot` is: a 32-bit offset, so that the base stays a scalar.
 DEVICE u64 *mail(const Worker &worker, u32 slot) {
@@ -83,11 +102,13 @@ constexpr u32 batch_of(u32 count) {
     return 1;
 }
 
-// Waits for COUNT pairs from `slot` on and gives each value to take(i, value). Lanes share the
-// pairs; the wait is bounded in time, and ends early when any CU has failed.
-template <u32 COUNT, class Take>
+// Waits for COUNT pairs and gives each value to take(i, value): pairs in runs of RUN, the first from
+// `slot` on, each APART pairs after the one before. Lanes share the pairs; the wait is bounded in
+// time, and ends early when any CU has failed.
+template <u32 COUNT, u32 RUN = COUNT, u32 APART = 0, class Take>
 DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
     constexpr u32 BATCH = batch_of(COUNT), STRIDE = BATCH * WAVE_LANES;
+    const auto place = [](u32 i) { return RUN == COUNT ? i : i / RUN * APART + i % RUN; };
     NO_UNROLL
     for (u32 base = 0; base < COUNT; base += STRIDE) {
         u64 pair[BATCH];
@@ -97,10 +118,12 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
         NO_UNROLL
         for (u32 polls = 0;; polls++) {
             u32 missing = BATCH;
-            const u64 *pairs = mail(worker, slot + (mine ? first : 0));
+            const u64 *pairs = mail(worker, slot + place(mine ? first : 0));
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
-                pair[b] = load_pair(pairs + b * WAVE_LANES);
+                pair[b] = load_pair(RUN == COUNT
+                                        ? pairs + b * WAVE_LANES
+                                        : mail(worker, slot + place(mine ? first + b * WAVE_LANES : 0)));
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
                 missing = mine && pair_epoch(pair[b]) != epoch ? b : missing;
@@ -108,14 +131,15 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
                 break;
             pause();
             if (polls % 64 == 0)
-                check_late(worker, missing < BATCH, slot + first + missing * WAVE_LANES, epoch,
-                           since);
+                check_late(worker, missing < BATCH, slot + place(first + missing * WAVE_LANES),
+                           epoch, since);
         }
         UNROLL
         for (u32 b = 0; b < BATCH; b++)
             if (mine)
                 take(first + b * WAVE_LANES, pair_value(pair[b]));
     }
+    wave_fence(); // lanes read what others took
 }
 
 // Takes a role of the XCD that this workgroup runs on. Returns whether there was one: surplus

@@ -1,0 +1,42 @@
+//@ local body = current_body
+//@ local values, sums = body.reads[1].span, body.reads[2].span
+//@ local splits, rows = body.splits, body.tile_rows
+//@ local a_head = sums["repeat"]
+
+// $(body.name): $(body.summary)
+// A tile is $(rows) dimensions of a query head. In two passes: the maxima of all splits first, then the
+// weighted sums, so that no split waits for another.
+//@ stage_lines[body.op] = here()
+template <u32 KIND>
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out) {
+    worker.step = step;
+    if (!(KIND & HANDS_OFF))
+        return;
+    constexpr int SPLITS = $(splits), ROWS = $(rows);
+    float *sums = lds.attended;              // [split][2]: maximum, sum
+    float *values = lds.attended + 2 * SPLITS; // [split][ROWS]
+    NO_UNROLL
+    for (int tile = $(body.partition)_first(), end = $(body.partition)_end(); tile < end; tile++) {
+        receive<2 * SPLITS, 2, $(sums.chunk_stride)>(
+            worker, in.slot + $(sums.first) + (u32)tile / $(a_head) * 2, in.epoch,
+            [&](u32 i, u32 value) { sums[i] = from_bits(value); });
+        receive<SPLITS * ROWS, ROWS, $(values.chunk_stride)>(
+            worker, in.slot + tile * ROWS, in.epoch,
+            [&](u32 i, u32 value) { values[i] = from_bits(value); });
+        float highest = sums[0];
+        NO_UNROLL
+        for (int s = 1; s < SPLITS; s++)
+            highest = sums[2 * s] > highest ? sums[2 * s] : highest;
+        NO_UNROLL
+        for (int row = (int)lane(); row < ROWS; row += (int)WAVE_LANES) {
+            float sum = 0, value = 0;
+            NO_UNROLL
+            for (int s = 0; s < SPLITS; s++) {
+                const float weight = exponential(sums[2 * s] - highest);
+                sum += weight * sums[2 * s + 1];
+                value += weight * values[s * ROWS + row];
+            }
+            publish(worker, out.slot + tile * ROWS + row, bits(value / sum), out.epoch);
+        }
+    }
+}
