@@ -23,8 +23,7 @@ static struct value *to_value(struct arena *arena, const json_t *json, int depth
             return table;
         }
         json_object_foreach((json_t *)json, key, item) {
-            if (!json_is_null(item))
-                value_table_set(arena, table, key, to_value(arena, item, depth + 1, problem));
+            value_table_set(arena, table, key, to_value(arena, item, depth + 1, problem));
         }
         return table;
     }
@@ -97,7 +96,7 @@ bool config_read(const char *folder, struct arena *arena, struct config *config,
     if (!generation)
         return false;
     struct value *eos = value_get(generation, eos_key);
-    if (eos) {
+    if (eos && eos->kind != VALUE_NIL) {
         value_table_set(arena, config->value, eos_key, eos);
         config->generation_path = path;
         config->generation_source = source;

@@ -11,7 +11,7 @@
 struct config {
     const char *path;                                // <folder>/config.json
     const char *source;                              // its text
-    struct value *value;                             // a table; null fields are left out
+    struct value *value;                             // a table; fields that are null are nil
     const char *generation_path, *generation_source; // NULL: eos_token_id is the config's own
 };
 

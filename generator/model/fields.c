@@ -65,15 +65,32 @@ static const struct override *override_of(const struct field_source *source, con
     return NULL;
 }
 
+// The key of config.json that the field comes from, NULL where none is known.
+static const char *config_key(const struct field_source *source, const char *path) {
+    const struct value *key = value_get(source->config_keys, path);
+    if (!source->config || !key || key->kind != VALUE_LIST)
+        return source->config && key && key->kind == VALUE_STRING ? key->string : NULL;
+    const char *first = NULL;
+    for (size_t i = 0; i < key->list.count; i++) {
+        const struct value *item = key->list.items[i];
+        if (item->kind != VALUE_STRING)
+            continue;
+        if (config_locate(source->config, item->string).line > 0)
+            return item->string;
+        first = first ? first : item->string;
+    }
+    return first;
+}
+
 struct location field_locate(const struct field_source *source, const struct value *value,
                              const char *path, bool at_name) {
     const struct override *replaced = override_of(source, path);
     if (replaced)
         return (struct location){
             .file = arena_format(source->arena, "--set %s=%s", replaced->key, replaced->value)};
-    const struct value *key = value_get(source->config_keys, path);
-    if (source->config && key && key->kind == VALUE_STRING)
-        return config_locate(source->config, key->string);
+    const char *key = config_key(source, path);
+    if (key)
+        return config_locate(source->config, key);
     struct location at = {.file = source->file, .source = source->text};
     const struct value *field = field_get(value, path);
     char parent[PATH_BYTES];
@@ -238,6 +255,58 @@ static void read_texts(struct check *check, const struct field *field, const str
     *(const char *const **)(void *)(check->into + field->offset) = texts;
 }
 
+static bool fits(const struct value *declared, const struct value *value) {
+    const double largest = 9007199254740992; // as a double too, every integer up to it is exact
+    double number;
+    if (declared->kind == VALUE_INTEGER)
+        return number_of(value, &number) && floor(number) == number && fabs(number) <= largest;
+    if (declared->kind == VALUE_NUMBER)
+        return number_of(value, &number);
+    return value->kind == declared->kind;
+}
+
+static void read_declared(struct check *check, const struct field *field,
+                          const struct value *value) {
+    static const char *const nouns[][2] = {
+        [VALUE_BOOLEAN] = {"true or false", "truth values"},
+        [VALUE_INTEGER] = {"an integer", "integers"},
+        [VALUE_NUMBER] = {"a number", "numbers"},
+        [VALUE_STRING] = {"a string", "strings"},
+    };
+    static const struct value a_number = {.kind = VALUE_NUMBER};
+    const struct value *declared = field->declared;
+    if (declared->kind != VALUE_LIST) {
+        if (!fits(declared, value))
+            wrong_kind(check, field, value, nouns[declared->kind][0]);
+        return;
+    }
+    declared = declared->list.count > 0 ? declared->list.items[0] : &a_number;
+    size_t count = value->kind == VALUE_LIST ? value->list.count : 1;
+    for (size_t i = 0; i < count; i++) {
+        const struct value *item = value->kind == VALUE_LIST ? value->list.items[i] : value;
+        if (!fits(declared, item)) {
+            wrong_kind(check, field, item,
+                       arena_format(check->arena, "a list of %s", nouns[declared->kind][1]));
+            return;
+        }
+    }
+}
+
+struct value *field_declared(const struct field *field, struct value *value, struct arena *arena) {
+    struct value *meant = value;
+    double number;
+    if (field->declared->kind == VALUE_LIST && value->kind != VALUE_LIST) {
+        meant = value_list(arena);
+        value_list_add(arena, meant, value);
+    } else if (field->declared->kind == VALUE_INTEGER && value->kind == VALUE_NUMBER) {
+        meant = value_integer(arena, (int64_t)value->number);
+    } else if (field->declared->kind == VALUE_NUMBER && number_of(value, &number)) {
+        meant = value_number(arena, number);
+    }
+    meant->line = value->line;
+    return meant;
+}
+
 static void read_field(struct check *check, const struct field *field, const struct value *value) {
     switch (field->kind) {
     case FIELD_TEXT:
@@ -274,6 +343,9 @@ static void read_field(struct check *check, const struct field *field, const str
         wrong(check, field->name, true,
               arena_format(check->arena, "%s is not supported yet (%s)", field->unsupported,
                            field->name));
+        break;
+    case FIELD_DECLARED:
+        read_declared(check, field, value);
         break;
     case FIELD_OTHER:
         break;
@@ -322,10 +394,10 @@ static void check_missing(struct check *check, const struct value *table, const 
         if (!field->required || !is_inside(field->name, prefix) || check->suggested[i] ||
             value_get(table, last_part(field->name)))
             continue;
-        const struct value *key = value_get(check->source->config_keys, field->name);
+        const char *key = config_key(check->source, field->name);
         text_append(&names, first ? ", " : "");
-        if (key && key->kind == VALUE_STRING)
-            text_format(&names, "%s (%s)", key->string, field->name);
+        if (key)
+            text_format(&names, "%s (%s)", key, field->name);
         else
             text_append(&names, field->name);
         first = first ? first : field->name;

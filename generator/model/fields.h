@@ -22,19 +22,22 @@ enum field_kind {
     FIELD_TEXTS,       // a list of at most `capacity` strings: const char *const *, NULL-terminated
     FIELD_TABLE,       // a table; its own fields follow as "name.field"
     FIELD_OTHER,       // left to its reader
+    FIELD_DECLARED,    // of the kind of the value in `declared`; see field_declared
     FIELD_UNSUPPORTED, // known, and refused by the name in `unsupported`
 };
 
 struct field {
     const char *name; // "hidden", "rope.theta"
     enum field_kind kind;
-    bool required;           // if the table that holds it is there
-    double minimum, maximum; // of numbers
-    const char *constant;    // its name in emitted source, NULL: it has none
-    size_t offset;           // of the result in the struct, where the kind has one
-    size_t count_offset;     // of the count of FIELD_TOKENS
-    int capacity;            // of lists
-    const char *unsupported; // "sampling"
+    bool required;                // if the table that holds it is there
+    double minimum, maximum;      // of numbers
+    const char *constant;         // its name in emitted source, NULL: it has none
+    size_t offset;                // of the result in the struct, where the kind has one
+    size_t count_offset;          // of the count of FIELD_TOKENS
+    int capacity;                 // of lists
+    const char *unsupported;      // "sampling"
+    const struct value *declared; // of FIELD_DECLARED: an integer, a number, a boolean, a string or
+                                  // a list of one of these; the empty list stands for numbers
 };
 
 // Where the values come from.
@@ -44,7 +47,8 @@ struct field_source {
     const char *noun;                      // "model", "target": what has the fields, for messages
     const struct override_list *overrides; // values that were replaced are located there; or NULL
     const struct config *config;           // where there is no Lua text but a config.json, or NULL
-    const struct value *config_keys;       // the config's key of each field, a table or NULL
+    const struct value *config_keys;       // the config's key of each field, or a list of keys of
+                                           // which the first that is there counts; a table or NULL
     struct arena *arena;                   // owns the names of such locations
 };
 
@@ -63,5 +67,9 @@ struct value *field_get(const struct value *value, const char *path);
 bool fields_read(const struct field *fields, size_t count, const struct value *value,
                  const struct field_source *source, void *into, struct arena *arena,
                  struct diagnostics *diagnostics);
+
+// What a FIELD_DECLARED that fields_read found right means: a whole number such as 4.0 is an
+// integer where that is declared, and a value alone is a list where one is declared.
+struct value *field_declared(const struct field *field, struct value *value, struct arena *arena);
 
 #endif

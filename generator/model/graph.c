@@ -9,6 +9,8 @@
 // this size squared do not overflow 64 bits.
 enum { MAX_ELEMENTS = 1 << 22 };
 
+static const double MAX_FACTOR = 1e30; // far inside of float32
+
 __attribute__((format(printf, 2, 3))) static bool refuse(struct graph *graph, const char *format,
                                                          ...) {
     va_list arguments;
@@ -74,9 +76,26 @@ static bool check_embed(struct graph *graph, const struct op_call *call) {
                   graph->model->vocab);
 }
 
-static bool check_rope(struct graph *graph, const struct node *x) {
-    if (graph->model->rope_count == 0)
-        return refuse(graph, "'rope'(x) needs the model's rope = { theta = ... }");
+// Finds the kind of RoPE that the call names.
+static bool check_rope(struct graph *graph, const struct op_call *call, const struct node *x,
+                       int *rope) {
+    static const char *const tables[] = {"rope", "local_rope"};
+    const size_t table_count = sizeof tables / sizeof *tables;
+    const char *wanted = call->table ? call->table : tables[0];
+    size_t known = 0;
+    while (known < table_count && strcmp(tables[known], wanted) != 0)
+        known++;
+    if (known == table_count) {
+        const char *nearest = nearest_name(wanted, tables, table_count);
+        return refuse(graph, "'rope': there is no table \"%.60s\"%s%s%s", wanted,
+                      nearest ? ": did you mean \"" : ", only \"rope\" and \"local_rope\"",
+                      nearest ? nearest : "", nearest ? "\"?" : "");
+    }
+    *rope = 0;
+    while (*rope < graph->model->rope_count && strcmp(graph->model->ropes[*rope].name, wanted) != 0)
+        ++*rope;
+    if (*rope == graph->model->rope_count)
+        return refuse(graph, "'rope' needs the model's %s = { theta = ... }", wanted);
     if (x->elements % graph->model->head_dim == 0)
         return true;
     return refuse(graph, "'rope' of %d elements, which is no multiple of head_dim = %d",
@@ -106,7 +125,39 @@ static bool check_size(struct graph *graph, const struct op_call *call, const ch
                   (long long)size, MAX_ELEMENTS);
 }
 
-// Checks the call and sets the sizes of its node.
+// The rows of the tensor that the product uses.
+static bool check_slice(struct graph *graph, const struct op_call *call, struct node *node) {
+    if (!check_size(graph, call, "rows", call->rows))
+        return false;
+    node->elements = (int)call->rows;
+    node->tensor_first = (int)call->first;
+    node->tensor_rows = (int)(call->of > 0 ? call->of : call->rows);
+    if (call->first > 0 && call->of == 0)
+        return refuse(graph, "'linear': 'first' = %lld needs of, the rows of the whole tensor",
+                      (long long)call->first);
+    if (call->first + call->rows > node->tensor_rows)
+        return refuse(graph, "'linear' uses rows %lld to %lld, but the tensor has %d ('of')",
+                      (long long)call->first, (long long)(call->first + call->rows - 1),
+                      node->tensor_rows);
+    return true;
+}
+
+static bool check_group(struct graph *graph, const struct op_call *call, struct node *node) {
+    node->group = call->group > 0 ? (int)call->group : node->elements;
+    if (node->elements % node->group == 0)
+        return true;
+    return refuse(graph, "'rmsnorm': 'group' = %d does not divide the %d elements of x",
+                  node->group, node->elements);
+}
+
+static bool check_factor(struct graph *graph, double factor) {
+    if (isfinite(factor) && fabs(factor) <= MAX_FACTOR)
+        return true;
+    return refuse(graph, "the factor of a value is %g, it must be from %g to %g", factor,
+                  -MAX_FACTOR, MAX_FACTOR);
+}
+
+// Checks the call and sets what is the op's own in its node.
 static bool shape(struct graph *graph, const struct op_call *call, struct node *node) {
     const struct node *inputs[NODE_MAX_INPUTS] = {0};
     for (int i = 0; i < node->input_count; i++)
@@ -116,31 +167,34 @@ static bool shape(struct graph *graph, const struct op_call *call, struct node *
         node->elements = (int)call->columns;
         return check_size(graph, call, "columns", call->columns) && check_embed(graph, call);
     case OP_LINEAR:
-        node->elements = node->tensor_rows = (int)call->rows;
         node->columns = inputs[0]->elements;
-        return check_size(graph, call, "rows", call->rows);
+        return check_slice(graph, call, node);
     case OP_LOGITS:
         node->elements = node->tensor_rows = graph->model->vocab;
         node->columns = inputs[0]->elements;
+        node->softcap = call->softcap;
         return true;
     case OP_ROPE:
         node->elements = inputs[0]->elements;
-        return check_rope(graph, inputs[0]);
+        return check_rope(graph, call, inputs[0], &node->rope);
     case OP_ATTENTION:
         node->elements = inputs[0]->elements;
-        node->scale = 1 / sqrt(graph->model->head_dim);
+        node->scale = call->scale > 0 ? call->scale : 1 / sqrt(graph->model->head_dim);
+        node->softcap = call->softcap;
+        node->window = (int)call->window;
         return check_attention(graph, inputs);
     case OP_MULTIPLY:
     case OP_ADD:
         node->elements = inputs[0]->elements;
         return check_same(graph, call, inputs[0], inputs[1]);
     case OP_RMSNORM:
-        node->elements = node->group = inputs[0]->elements;
-        return true;
+        node->elements = inputs[0]->elements;
+        node->add = call->add;
+        return check_group(graph, call, node);
     case OP_SCALE:
         node->elements = inputs[0]->elements;
         node->factor = call->factor;
-        return true;
+        return check_factor(graph, call->factor);
     case OP_SILU:
     case OP_GELU:
     case OP_GELU_TANH:
@@ -174,6 +228,8 @@ int graph_add(struct graph *graph, const struct op_call *call) {
         return -1;
     if (row->weight)
         node.tensor = arena_string(graph->arena, call->tensor->bytes);
+    if (call->bias)
+        node.bias = arena_string(graph->arena, call->bias->bytes);
     graph->nodes = arena_grow(graph->arena, graph->nodes, (size_t)graph->count, sizeof node);
     graph->nodes[graph->count] = node;
     return graph->count++;
@@ -188,24 +244,26 @@ static bool wrong_at(struct graph *graph, const struct node *node, struct diagno
     return diagnostic_add(diagnostics, DIAGNOSTIC_USER, at, "%s", message);
 }
 
+// "[8][4]", or "[8]" for a vector.
+static const char *shape_text(struct arena *arena, const struct tensor_use *use) {
+    return use->columns > 0
+               ? arena_format(arena, "[%lld][%lld]", (long long)use->rows, (long long)use->columns)
+               : arena_format(arena, "[%lld]", (long long)use->rows);
+}
+
 static bool check_tensors(struct graph *graph, struct diagnostics *diagnostics) {
     int count;
-    const struct node **sorted = nodes_by_tensor(graph->arena, graph->nodes, graph->count, &count);
+    const struct tensor_use *uses =
+        tensor_uses(graph->arena, graph->model, graph->nodes, graph->count, &count);
     bool good = true;
     for (int i = 1; i < count; i++) {
-        const struct node *a = sorted[i - 1], *b = sorted[i];
-        int64_t rows[2], columns[2];
-        if (strcmp(a->tensor, b->tensor) != 0 ||
-            !node_weight_shape(graph->model, a, &rows[0], &columns[0]) ||
-            !node_weight_shape(graph->model, b, &rows[1], &columns[1]) ||
-            (rows[0] == rows[1] && columns[0] == columns[1]))
+        const struct tensor_use *a = &uses[i - 1], *b = &uses[i];
+        if (strcmp(a->name, b->name) != 0 || (a->rows == b->rows && a->columns == b->columns))
             continue;
-        good = wrong_at(graph, b, diagnostics,
-                        arena_format(graph->arena,
-                                     "tensor \"%s\" is [%lld][%lld] here and [%lld][%lld] in line "
-                                     "%d",
-                                     b->tensor, (long long)rows[1], (long long)columns[1],
-                                     (long long)rows[0], (long long)columns[0], a->line));
+        good = wrong_at(graph, b->node, diagnostics,
+                        arena_format(graph->arena, "tensor \"%s\" is %s here and %s in line %d",
+                                     b->name, shape_text(graph->arena, b),
+                                     shape_text(graph->arena, a), a->node->line));
     }
     return good;
 }

@@ -5,6 +5,8 @@
 
 #include "generator/model/model.h"
 
+#include <stddef.h>
+
 enum { GRAPH_MAX_NODES = 65536, TENSOR_NAME_MAX_BYTES = 256 };
 
 // One row of ops.def.
@@ -17,6 +19,21 @@ struct op_row {
 };
 
 extern const struct op_row op_rows[OP_COUNT];
+
+enum op_option_kind { OPTION_SIZE, OPTION_NUMBER, OPTION_TENSOR, OPTION_NAME };
+
+// One option of an op: what may stand in the table after its arguments.
+struct op_option_row {
+    enum op op;
+    const char *name;
+    enum op_option_kind kind;
+    double minimum, maximum; // of sizes and numbers
+    size_t offset;           // of its member in struct op_call
+    const char *meaning;
+};
+
+extern const struct op_option_row op_option_rows[];
+extern const size_t op_option_count;
 
 // A checkpoint tensor as a family names it.
 struct tensor_name {
@@ -32,6 +49,9 @@ struct graph {
     struct node *nodes;
     int count;
     char message[512]; // why the newest refused call was refused
+    // Where a number of the model comes from, for a family that refuses it; NULL: not known.
+    struct location (*locate)(const void *context, const char *number);
+    const void *locate_context;
 };
 
 // A tensor name: of `format`, in which one %d stands for the layer, and `suffix`; or as it is,
@@ -49,7 +69,12 @@ struct op_call {
     const struct tensor_name *tensor; // where the op has a weight
     int64_t rows, columns;            // where the op's arguments name them
     double factor;                    // of SCALE
-    int line;                         // of the family
+    // Options, 0 or NULL where they are absent.
+    int64_t group, first, of, window;
+    double add, scale, softcap;
+    const struct tensor_name *bias;
+    const char *table;
+    int line; // of the family
 };
 
 // Adds a node. Returns its index, or -1 after setting graph->message.
@@ -59,14 +84,22 @@ int graph_add(struct graph *graph, const struct op_call *call);
 // it, and uses of one tensor agree in shape. Returns false after adding diagnostics.
 bool graph_finish(struct graph *graph, int result, struct diagnostics *diagnostics);
 
-// Shape of a node's weight, [rows][columns]; a vector has one column. Returns false where the node
-// has none.
+// Shape of the weight that a node reads, [rows][columns]; a vector has one column. Returns false
+// where the node has none.
 bool node_weight_shape(const struct model *model, const struct node *node, int64_t *rows,
                        int64_t *columns);
 
-// The nodes that have a tensor, sorted by its name and then by index: [*weights] pointers into
-// `nodes`, owned by the arena.
-const struct node **nodes_by_tensor(struct arena *arena, const struct node *nodes, int count,
-                                    int *weights);
+// One use of a checkpoint tensor: the weight of a node, or its bias.
+struct tensor_use {
+    const char *name;
+    const struct node *node;
+    bool bias;
+    int64_t rows, columns; // of the whole tensor; columns 0: it is a vector
+};
+
+// All uses of tensors, sorted by the tensor's name and then by node, the weight before the bias:
+// [*use_count], owned by the arena.
+struct tensor_use *tensor_uses(struct arena *arena, const struct model *model,
+                               const struct node *nodes, int count, int *use_count);
 
 #endif

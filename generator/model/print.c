@@ -1,7 +1,9 @@
 // Print: the model as it was understood, in the looks of a family file.
 #include "generator/model/graph.h"
+#include "generator/model/spec.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static void print_tokens(struct text *out, const char *name, const int32_t *tokens, int count) {
@@ -17,6 +19,12 @@ static void print_tokens(struct text *out, const char *name, const int32_t *toke
     text_append(out, " },\n");
 }
 
+static void print_field(struct text *out, const struct value_field *field) {
+    text_format(out, "  %s = ", field->name);
+    value_print_lua(out, field->value, 0);
+    text_append(out, ",\n");
+}
+
 static void print_numbers(const struct model *model, struct text *out) {
     text_format(out, "model {\n  name = \"%s\", family = \"%s\", dtype = \"%s\",\n", model->name,
                 model->family, model->dtype);
@@ -26,11 +34,11 @@ static void print_numbers(const struct model *model, struct text *out) {
                 model->head_dim);
     text_format(out, "  norm_eps = %.15g, tie_embeddings = %s, context = %d,\n", model->norm_eps,
                 model->tie_embeddings ? "true" : "false", model->context);
-    const struct value *rope = value_get(model->spec, "rope");
-    if (rope) {
-        text_append(out, "  rope = ");
-        value_print_lua(out, rope, 0);
-        text_append(out, ",\n");
+    for (size_t i = 0; i < model->spec->table.count; i++) {
+        const struct value_field *field = &model->spec->table.fields[i];
+        if (strcmp(field->name, "rope") == 0 || strcmp(field->name, "local_rope") == 0 ||
+            !spec_has_field(field->name))
+            print_field(out, field);
     }
     print_tokens(out, "bos", model->bos, model->bos_count);
     print_tokens(out, "eos", model->eos, model->eos_count);
@@ -58,10 +66,50 @@ static void print_argument(const struct node *node, const char *name, int *input
         text_append(out, "vocab");
     else if (strcmp(name, "rows") == 0 || strcmp(name, "columns") == 0)
         text_format(out, "%d", node->elements);
-    else if (strcmp(name, "factor") == 0)
-        text_number(out, node->factor);
     else
         text_format(out, "n%d", node->inputs[(*input)++]);
+}
+
+// What parts two options, or the first from what stands before.
+__attribute__((format(printf, 3, 4))) static void
+print_option(struct text *options, const char *name, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    text_format(options, "%s%s = ", options->length > 0 ? ", " : "", name);
+    text_vformat(options, format, arguments);
+    va_end(arguments);
+}
+
+static void print_number_option(struct text *options, const char *name, double number) {
+    print_option(options, name, "%s", "");
+    text_number(options, number);
+}
+
+// The options that say something: those whose absence would mean something else.
+static void print_options(const struct model *model, const struct node *node, struct text *out) {
+    struct text options = {0};
+    const char *rope = node->op == OP_ROPE ? model->ropes[node->rope].name : "rope";
+    if (node->op == OP_RMSNORM && node->group != node->elements)
+        print_option(&options, "group", "%d", node->group);
+    if (node->add != 0)
+        print_number_option(&options, "add", node->add);
+    if (node->bias)
+        print_option(&options, "bias", "\"%s\"", node->bias);
+    if (node->op == OP_LINEAR && node->tensor_rows != node->elements) {
+        print_option(&options, "first", "%d", node->tensor_first);
+        print_option(&options, "of", "%d", node->tensor_rows);
+    }
+    if (strcmp(rope, "rope") != 0)
+        print_option(&options, "table", "\"%s\"", rope);
+    if (node->window > 0)
+        print_option(&options, "window", "%d", node->window);
+    if (node->op == OP_ATTENTION && node->scale != 1 / sqrt(model->head_dim))
+        print_number_option(&options, "scale", node->scale);
+    if (node->softcap > 0)
+        print_number_option(&options, "softcap", node->softcap);
+    if (options.length > 0)
+        text_format(out, ", { %s }", options.bytes);
+    text_close(&options);
 }
 
 static void print_node(const struct model *model, int index, struct text *out) {
@@ -70,6 +118,9 @@ static void print_node(const struct model *model, int index, struct text *out) {
     text_format(&line, "n%-4d = ", index);
     if (node->op == OP_ADD || node->op == OP_MULTIPLY) {
         text_format(&line, "n%d %s n%d", node->inputs[0], op_name(node->op), node->inputs[1]);
+    } else if (node->op == OP_SCALE) {
+        text_format(&line, "n%d * ", node->inputs[0]);
+        text_number(&line, node->factor);
     } else {
         int input = 0;
         text_format(&line, "%s(", op_name(node->op));
@@ -83,6 +134,7 @@ static void print_node(const struct model *model, int index, struct text *out) {
             at += strspn(at, ", ");
             text_append(&line, *at ? ", " : "");
         }
+        print_options(model, node, &line);
         text_append(&line, ")");
     }
     text_format(out, "%-72s -- [%d]", line.bytes, node->elements);

@@ -67,13 +67,24 @@ void script_note_callers(lua_State *lua, struct diagnostics *diagnostics) {
         diagnostic_note(diagnostics, "called from %s:%d", script->chunks[chunk].file, line);
 }
 
-struct location script_location(lua_State *lua) {
+// Where the innermost line of Lua is, of those in `file` unless that is NULL.
+static struct location find_location(lua_State *lua, const char *file) {
     int level = 0, line;
     size_t chunk;
-    if (!find_line(lua, &level, &chunk, &line))
-        return (struct location){0};
-    const struct script_chunk *known = &script_of(lua)->chunks[chunk];
-    return (struct location){.file = known->file, .line = line, .source = known->source};
+    while (find_line(lua, &level, &chunk, &line)) {
+        const struct script_chunk *known = &script_of(lua)->chunks[chunk];
+        if (!file || strcmp(known->file, file) == 0)
+            return (struct location){.file = known->file, .line = line, .source = known->source};
+    }
+    return (struct location){0};
+}
+
+struct location script_location(lua_State *lua) {
+    return find_location(lua, NULL);
+}
+
+struct location script_location_in(lua_State *lua, const char *file) {
+    return find_location(lua, file);
 }
 
 _Noreturn void script_raise(lua_State *lua, const char *format, ...) {

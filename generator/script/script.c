@@ -209,6 +209,8 @@ static int read_chunk(lua_State *lua) {
     lua_newtable(lua);
     script_push_globals(lua);
     add_constructors(lua, reading, GLOBALS, RECORD);
+    if (reading->constructor_count == 1 && strcmp(reading->constructors[0], "family") == 0)
+        script_add_library_function(lua, GLOBALS);
     int chunk = script_push_chunk(lua, GLOBALS, reading->file, reading->source, reading->source);
     lua_call(lua, 0, 0);
     if (lua_rawgeti(lua, RECORD, CALLED_TABLE) != LUA_TTABLE)

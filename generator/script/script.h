@@ -43,6 +43,20 @@ bool script_read(struct script *script, const char *file, const char *source,
                  const char *const *constructors, size_t constructor_count, struct arena *arena,
                  const char **constructor, struct value **value, struct diagnostics *diagnostics);
 
+// A Lua file that families share: `library "name"` in one is the value that it returns. It runs
+// with the globals of the family, under the same limits.
+struct script_library {
+    const char *file, *source; // must last until script_read returns
+};
+
+// Finds a library by its name, or returns false after adding diagnostics. `at`: the calling line.
+typedef bool script_find_library(void *context, const char *name, struct location at,
+                                 struct script_library *library, struct diagnostics *diagnostics);
+
+// What script_read of families finds libraries with, until the next such call. NULL: there are
+// none.
+void script_use_libraries(struct script *script, script_find_library *find, void *context);
+
 // One `//@` or `$()` template, translated to a Lua chunk by the render room. Runs it with the
 // global `plan` = the plan's value, the functions of `functions`, and the globals that earlier
 // chunks of the same render defined.

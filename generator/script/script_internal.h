@@ -39,6 +39,8 @@ struct script {
     int render_globals;    // registry: of the current render
     int family;            // registry: the table of the family that was read last
     int family_globals;    // registry: the globals of its functions
+    script_find_library *find_library;
+    void *find_library_context;
 };
 
 struct script *script_of(lua_State *lua);
@@ -77,6 +79,9 @@ _Noreturn void script_raise_reported(lua_State *lua);
 // set, `column` 0. Strings live as long as the script.
 struct location script_location(lua_State *lua);
 
+// The same, but of the innermost line of Lua that stands in `file`.
+struct location script_location_in(lua_State *lua, const char *file);
+
 // Adds to the newest diagnostic, which is at the calling line, who called that: at most two notes.
 void script_note_callers(lua_State *lua, struct diagnostics *diagnostics);
 
@@ -99,6 +104,9 @@ void script_push_readable_message(lua_State *lua);
 
 void script_push_library(lua_State *lua);
 int script_undefined_name(lua_State *lua); // __index of globals
+
+// Makes `library` a function in the globals of a family, which are at that index.
+void script_add_library_function(lua_State *lua, int globals);
 
 struct source_table;
 // As script_take_value, for what `chunk` writes at `line` and calls `name` in errors: fields in the

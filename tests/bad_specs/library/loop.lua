@@ -1,0 +1,1 @@
+return { inner = library "loop" }
