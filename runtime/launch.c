@@ -169,6 +169,7 @@ static bool run(struct session *session, const struct launch *launch, struct lau
         return false;
     if (result->tokens == 0)
         result->total_seconds = now_seconds() - started;
+    session->launched_epoch_base = session->epoch_base;
     session->epoch_base += (launch->prompt_tokens + launch->max_tokens + 1) *
                            session->manifest->kernel.epochs_per_step;
     size_t logits_bytes =

@@ -269,17 +269,43 @@ bool monogen_generate(struct monogen *model, const struct monogen_request *reque
     return generated;
 }
 
-bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count, float *logits,
-                    struct monogen_error *error) {
-    if (!check_prompt(model, tokens, count, 0, error))
+static bool run_forced(struct monogen *model, const uint32_t *tokens, size_t count,
+                       uint32_t position, float *logits, struct monogen_error *error) {
+    if (!check_prompt(model, tokens, count, position, error))
         return false;
-    struct launch launch = {.prompt = tokens, .prompt_tokens = (uint32_t)count, .logits = logits};
+    struct launch launch = {.prompt = tokens,
+                            .prompt_tokens = (uint32_t)count,
+                            .first_position = position,
+                            .logits = logits};
     struct launch_result launched;
     if (!session_launch(&model->session, &launch, &launched, error))
         return false;
-    model->position = (uint32_t)count;
+    model->position = position + (uint32_t)count;
     model->has_pending = false;
     return true;
+}
+
+bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count, float *logits,
+                    struct monogen_error *error) {
+    return run_forced(model, tokens, count, 0, logits, error);
+}
+
+bool monogen_logits_at(struct monogen *model, uint32_t token, uint32_t position, float *logits,
+                       struct monogen_error *error) {
+    return run_forced(model, &token, 1, position, logits, error);
+}
+
+size_t monogen_handoffs_count(const struct monogen *model) {
+    return model->session.manifest->memory.mailbox_pairs;
+}
+
+bool monogen_handoffs(struct monogen *model, uint64_t *pairs, uint32_t *epoch_base,
+                      struct monogen_error *error) {
+    const struct session *session = &model->session;
+    *epoch_base = session->launched_epoch_base;
+    return session->backend->download(session->device, pairs,
+                                      &session->memories[ARGUMENT_mailboxes], 0,
+                                      monogen_handoffs_count(model) * sizeof *pairs, error);
 }
 
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }

@@ -70,6 +70,17 @@ bool monogen_generate(struct monogen *model, const struct monogen_request *reque
 bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count, float *logits,
                     struct monogen_error *error);
 
+// The same for one token behind `position` tokens that were run before it; logits [vocab] f32.
+bool monogen_logits_at(struct monogen *model, uint32_t token, uint32_t position, float *logits,
+                       struct monogen_error *error);
+
+// What the kernel's CUs handed each other last, for verification: pairs [monogen_handoffs_count] of
+// a value (low half) and its epoch (high half). *epoch_base: what the epochs of the newest launch
+// count from.
+size_t monogen_handoffs_count(const struct monogen *model);
+bool monogen_handoffs(struct monogen *model, uint64_t *pairs, uint32_t *epoch_base,
+                      struct monogen_error *error);
+
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);
 bool monogen_has_tokenizer(const struct monogen *model);

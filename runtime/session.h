@@ -17,6 +17,7 @@ struct session {
     struct device_memory memories[ARGUMENT_COUNT]; // of the arguments that are addresses
     double timeout_seconds;                        // of every wait inside the kernel
     uint32_t epoch_base;                           // of the next launch
+    uint32_t launched_epoch_base;                  // of the newest one
     bool faulted;                                  // no launch can be trusted any more
 };
 

@@ -187,11 +187,36 @@ static void receive_all(struct following *following, struct mail *mail, int end,
     release(following, mine);
 }
 
+// What the last CU of a stage received tile by tile: a neighbour that reads the same, like another
+// split of the same head, then knows the same.
+struct receipt {
+    struct knowledge *before, *after; // NULL: there is none
+    int first, end;                   // tiles
+};
+
+static bool same_elements(const struct plan_body *body, const struct receipt *last, int first,
+                          int end) {
+    if (end - first != last->end - last->first)
+        return false;
+    for (int r = 0; r < body->reads_count; r++) // tiles of a CU follow each other alike
+        if (access_range(&body->reads[r].span, first, 0).first !=
+            access_range(&body->reads[r].span, last->first, 0).first)
+            return false;
+    return end - first == 1;
+}
+
 // CU `cu` has received the elements that tiles first .. end - 1 of `body` read. Of a writer that
 // goes from tile to tile, only its stage before is over.
 static void receive_part(struct following *following, const struct mail *mail,
-                         const struct plan_body *body, int cu, int first, int end) {
-    struct knowledge *mine = knowledge_copy(following, following->now[cu].shared);
+                         const struct plan_body *body, int cu, int first, int end,
+                         struct receipt *last) {
+    struct knowledge *before = following->now[cu].shared;
+    if (last->before == before && same_elements(body, last, first, end)) {
+        following->now[cu].shared = hold(last->after);
+        release(following, before);
+        return;
+    }
+    struct knowledge *mine = knowledge_copy(following, before);
     following->serial++;
     for (int r = 0; r < body->reads_count; r++)
         for (int tile = first; tile < end; tile++)
@@ -206,8 +231,9 @@ static void receive_part(struct following *following, const struct mail *mail,
                 }
                 following->work += range.count;
             }
-    release(following, following->now[cu].shared);
     following->now[cu].shared = mine;
+    *last = (struct receipt){before, mine, first, end};
+    release(following, before);
 }
 
 static void note_reading(struct following *following, struct mail *mail,
@@ -246,6 +272,7 @@ static void read_stage(struct following *following, int stage, int event, bool f
     if (!partial)
         merged(following, mail, end_element);
     following->serial++;
+    struct receipt last = {0};
     for (int cu = 0; cu < following->cus; cu++) {
         const int tile = partition->first_tile[cu], end = partition->first_tile[cu + 1];
         if (tile == end)
@@ -253,9 +280,9 @@ static void read_stage(struct following *following, int stage, int event, bool f
         if (!partial)
             receive_all(following, mail, end_element, cu);
         else if (first)
-            receive_part(following, mail, body, cu, tile, tile + 1);
+            receive_part(following, mail, body, cu, tile, tile + 1, &last);
         else if (tile + 1 < end)
-            receive_part(following, mail, body, cu, tile + 1, end);
+            receive_part(following, mail, body, cu, tile + 1, end, &last);
         following->now[cu].own = event;
     }
     if (first)
