@@ -104,26 +104,59 @@ bool config_read(const char *folder, struct arena *arena, struct config *config,
     return true;
 }
 
+// Where `"key":` first stands in [from, to); NULL where it does not.
+static const char *find_key(const char *from, const char *to, const char *key) {
+    size_t length = strlen(key);
+    for (const char *c = from; c < to && length > 0; c++) {
+        if (*c != '"' || strncmp(c + 1, key, length) != 0 || c[length + 1] != '"')
+            continue;
+        const char *after = c + length + 2;
+        if (after[strspn(after, " \t\r\n")] == ':')
+            return c;
+    }
+    return NULL;
+}
+
+// The end of the object that opens at `open`.
+static const char *object_end(const char *open) {
+    int depth = 0;
+    for (const char *c = open; *c; c++) {
+        if (*c == '"') {
+            for (c++; *c && *c != '"'; c++)
+                c += *c == '\\' && c[1];
+            if (!*c)
+                return c;
+        } else if (*c == '{') {
+            depth++;
+        } else if (*c == '}' && --depth == 0) {
+            return c;
+        }
+    }
+    return open + strlen(open);
+}
+
 struct location config_locate(const struct config *config, const char *key) {
     bool generation = config->generation_path && strcmp(key, eos_key) == 0;
     struct location at = {.file = generation ? config->generation_path : config->path,
                           .source = generation ? config->generation_source : config->source};
-    size_t length = strlen(key);
-    int line = 1;
+    // A multimodal config keeps the language model in an object of its own, beside others that have
+    // keys of the same names.
+    const char *end = at.source + strlen(at.source), *found = NULL;
+    const char *inner = find_key(at.source, end, "text_config");
+    inner = inner ? strchr(inner, '{') : NULL;
+    if (inner)
+        found = find_key(inner, object_end(inner), key);
+    if (!found)
+        found = find_key(at.source, end, key);
+    if (!found)
+        return at;
     const char *start = at.source;
-    for (const char *c = at.source; *c && length > 0; c++) {
+    at.line = 1;
+    for (const char *c = at.source; c < found; c++)
         if (*c == '\n') {
-            line++;
+            at.line++;
             start = c + 1;
         }
-        if (*c != '"' || strncmp(c + 1, key, length) != 0 || c[length + 1] != '"')
-            continue;
-        const char *after = c + length + 2;
-        if (after[strspn(after, " \t\r\n")] != ':')
-            continue;
-        at.line = line;
-        at.column = (int)(c - start) + 1;
-        break;
-    }
+    at.column = (int)(found - start) + 1;
     return at;
 }

@@ -20,8 +20,8 @@ struct config {
 bool config_read(const char *folder, struct arena *arena, struct config *config,
                  struct diagnostics *diagnostics);
 
-// Where `"key":` first stands in the text that the key was taken from; the whole file where it does
-// not.
+// Where `"key":` first stands in the text that the key was taken from, inside of text_config before
+// elsewhere; the whole file where it does not.
 struct location config_locate(const struct config *config, const char *key);
 
 #endif

@@ -19,9 +19,12 @@ static void print_tokens(struct text *out, const char *name, const int32_t *toke
     text_append(out, " },\n");
 }
 
-static void print_field(struct text *out, const struct value_field *field) {
-    text_format(out, "  %s = ", field->name);
-    value_print_lua(out, field->value, 0);
+static void print_field(struct text *out, const struct model *model, const char *name) {
+    const struct value *value = value_get(model->spec, name);
+    if (!value)
+        return;
+    text_format(out, "  %s = ", name);
+    value_print_lua(out, value, 0);
     text_append(out, ",\n");
 }
 
@@ -34,12 +37,11 @@ static void print_numbers(const struct model *model, struct text *out) {
                 model->head_dim);
     text_format(out, "  norm_eps = %.15g, tie_embeddings = %s, context = %d,\n", model->norm_eps,
                 model->tie_embeddings ? "true" : "false", model->context);
-    for (size_t i = 0; i < model->spec->table.count; i++) {
-        const struct value_field *field = &model->spec->table.fields[i];
-        if (strcmp(field->name, "rope") == 0 || strcmp(field->name, "local_rope") == 0 ||
-            !spec_has_field(field->name))
-            print_field(out, field);
-    }
+    print_field(out, model, "rope");
+    print_field(out, model, "local_rope");
+    for (size_t i = 0; i < model->spec->table.count; i++)
+        if (!spec_has_field(model->spec->table.fields[i].name))
+            print_field(out, model, model->spec->table.fields[i].name);
     print_tokens(out, "bos", model->bos, model->bos_count);
     print_tokens(out, "eos", model->eos, model->eos_count);
     text_append(out, "}\n");

@@ -311,6 +311,19 @@ static bool apply_overrides(const struct spec_source *source, const struct famil
                            source->diagnostics);
 }
 
+// Makes of a declared number what it means, and moves it to the end of the table: all specs of one
+// family print alike, wherever they come from.
+static void settle_number(struct value *table, const struct field *number, struct arena *arena) {
+    size_t i = 0;
+    while (strcmp(table->table.fields[i].name, number->name) != 0)
+        i++;
+    struct value *meant = field_declared(number, table->table.fields[i].value, arena);
+    table->table.count--;
+    memmove(&table->table.fields[i], &table->table.fields[i + 1],
+            (table->table.count - i) * sizeof table->table.fields[i]);
+    value_table_add(arena, table, number->name, meant);
+}
+
 bool spec_read(const struct spec_source *source, const struct family *family, struct value *value,
                struct spec *spec) {
     struct reading reading = {source, value, spec};
@@ -328,8 +341,7 @@ bool spec_read(const struct spec_source *source, const struct family *family, st
     if (!good)
         return false;
     for (size_t i = FIELD_COUNT; i < count; i++)
-        value_table_set(source->arena, value, all[i].name,
-                        field_declared(&all[i], value_get(value, all[i].name), source->arena));
+        settle_number(value, &all[i], source->arena);
     good = check_numbers(&reading);
     if (!read_ropes(&reading) || !good)
         return false;

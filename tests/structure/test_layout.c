@@ -203,7 +203,9 @@ static void check_numbers(void *context, const char *path, const char *text) {
         const char *end;
         if (!literal_at(code, at, &number, &end))
             continue;
-        for (int i = 0; i < facts.number_count; i++) {
+        // Hexadecimal ones are code points, masks and encodings.
+        const bool hexadecimal = at[0] == '0' && (at[1] == 'x' || at[1] == 'X');
+        for (int i = 0; i < facts.number_count && !hexadecimal; i++) {
             if (facts.numbers[i] != number)
                 continue;
             violations++;

@@ -135,12 +135,31 @@ static void test_austen(void **state) {
     assert_int_equal(m->constants[0].line, 4);
 }
 
-static void test_llama_1b(void **state) {
+// Parameters as the published checkpoints have them (wide-2b: computed by hand), and the last of
+// the tokens that end a text.
+static void test_shipped_models(void **state) {
+    static const struct {
+        const char *name;
+        int64_t parameters;
+        int32_t last_eos;
+    } models[] = {
+        {"smollm2-135m", 134515008, 0},       {"smollm2-1.7b", 1711376384, 0},
+        {"llama-3.2-1b", 1235814400, 128009}, {"llama-3.2-3b", 3212749824, 128009},
+        {"llama-3.1-8b", 8030261248, 128009}, {"qwen3-0.6b", 596049920, 151643},
+        {"qwen3-8b", 8190735360, 151643},     {"mistral-7b-v0.3", 7248023552, 2},
+        {"gemma-3-1b", 999885952, 106},       {"wide-2b", 2309927424, 2},
+    };
     struct fixture *f = *state;
-    load_good(f, "specs/models/llama-3.2-1b.lua", NULL);
-    assert_int_equal(model_parameters(&f->model), 1235814400);
-    assert_int_equal(f->model.eos_count, 3);
-    assert_int_equal(f->model.eos[2], 128009);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        load_good(f, models[i].name, NULL);
+        if (model_parameters(&f->model) != models[i].parameters)
+            fail_msg("%s has %lld parameters", models[i].name,
+                     (long long)model_parameters(&f->model));
+        assert_int_equal(f->model.eos[f->model.eos_count - 1], models[i].last_eos);
+    }
+    for (int i = 0, layer = 0; i < f->model.node_count; i++)
+        if (f->model.nodes[i].op == OP_ATTENTION)
+            assert_int_equal(f->model.nodes[i].window, layer++ < 10 ? 512 : 0);
 }
 
 // The spec, the checkpoint's own config.json and the older form of it mean one model.
@@ -405,7 +424,7 @@ static void test_shown_paths(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_austen),
-        TEST(test_llama_1b),
+        TEST(test_shipped_models),
         TEST(test_same_model_from_config),
         TEST(test_generation_config),
         TEST(test_rope_of_configs),
