@@ -11,8 +11,8 @@
 //@     passed = passed .. ", " .. name
 //@   end
 //@ end
-//@ parameter("u64", "q_norm_offset", q_norm)
-//@ parameter("u64", "k_norm_offset", k_norm)
+//@ parameter("u32", "q_norm_offset", q_norm)
+//@ parameter("u32", "k_norm_offset", k_norm)
 //@ parameter("u32", "rope_first", rotates)
 
 // $(body.name): $(body.summary)
@@ -63,10 +63,8 @@ DEVICE void $(body.name)_rotate(float *x, const float *rope) {
 
 // Receives query, key and value of head `head`; leaves the query in LDS, normed, rotated and
 // scaled, and, where this CU keeps the position, key and value in row `row` of its cache.
-DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps, u32 row, u8 *keys,
-                               u8 *values$(parameters)) {
-    KvElement *key = (KvElement *)keys + (u64)row * KV_ROW;
-    KvElement *value = (KvElement *)values + (u64)row * KV_ROW;
+DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps, u32 row,
+                               u8 *keys$(parameters)) {
 //@ if body.q_norm == "all" then
     float q_squares = 0; // of all heads: they are normed together
     receive<$(q.count)>(worker, in.slot + $(q.first), in.epoch, [&](u32 i, u32 x) {
@@ -93,6 +91,7 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
     receive<$(k.count)>(worker, in.slot + $(k.first) + head * $(k.stride), in.epoch,
                         [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
 //@ end
+    KvElement *value = (KvElement *)(keys + (u64)KV_HEADS * KV_HEAD_BYTES) + (u64)fresh(row) * KV_ROW;
     receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch, [&](u32 i, u32 x) {
         if (keeps)
             store_kv(value + i, from_bits(x));
@@ -125,6 +124,7 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
 //@ if rotates then
     $(body.name)_rotate(lds.key, lds.rope + rope_first);
 //@ end
+    KvElement *key = (KvElement *)keys + (u64)fresh(row) * KV_ROW;
     if (keeps)
         for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
             store_kv(key + d, lds.key[d]);
@@ -189,12 +189,11 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u64 
         const u32 first_row = first, row = position, end_row = position + 1;
 //@ end
         u8 *keys = worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
-        u8 *values = keys + (u64)KV_HEADS * KV_HEAD_BYTES;
         if constexpr (KIND & HANDS_OFF)
-            $(body.name)_prologue(worker, head, in, row < end_row, row, keys, values$(passed));
+            $(body.name)_prologue(worker, head, in, row < end_row, row, keys$(passed));
         workgroup_barrier(); // the query is in LDS, this position in the cache
         if constexpr (KIND & STREAMS)
-            attend<$(shape)>(first_row, end_row, keys, values);
+            attend<$(shape)>(first_row, end_row, keys, keys + (u64)KV_HEADS * KV_HEAD_BYTES);
         workgroup_barrier(); // the waves' parts are in LDS
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, head, split, out);

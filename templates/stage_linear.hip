@@ -18,8 +18,8 @@
 //@   end
 //@   return parameters, passed
 //@ end
-//@ local mail_in, norm = { "Mail", "in", from_mail }, { "u64", "norm_offset", normed }
-//@ local mail_out, bias = { "Mail", "out", publishes }, { "u64", "bias_offset", body.bias }
+//@ local mail_in, norm = { "Mail", "in", from_mail }, { "u32", "norm_offset", normed }
+//@ local mail_out, bias = { "Mail", "out", publishes }, { "u32", "bias_offset", body.bias }
 //@ local prologue_parameters, prologue_passed = list(mail_in, norm)
 //@ local epilogue_parameters, epilogue_passed = list({ "Mail", "out", publishes and not head }, bias, { "Candidate &", "best", head })
 //@ local parameters = list(mail_in, mail_out, norm, bias)

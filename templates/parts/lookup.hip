@@ -23,7 +23,10 @@
 //@   return string.rep(" ", math.max(0, width - #text)) .. text
 //@ end
 //@ function hex(number) return string.format("0x%x", number) end
-//@ function float(number) return string.format("%.9g", number) .. (math.type(number) == "integer" and ".0f" or "f") end
+//@ function float(number) -- a literal of C++: with a point or an exponent before its f
+//@   local text = string.format("%.9g", number)
+//@   return text .. ((string.find(text, ".") or string.find(text, "e")) and "f" or ".0f")
+//@ end
 //@ function kib(bytes) return string.format("%.1f", bytes / KiB) end
 //@ function rounded(number) return string.format("%.1f", number) end
 //@
