@@ -1,9 +1,9 @@
 #include "generator/commands/checkpoint.h"
 #include "generator/commands/commands.h"
 #include "generator/commands/compare.h"
-#include "generator/commands/golden.h"
 #include "generator/commands/interrupt.h"
 #include "generator/commands/kernel.h"
+#include "generator/commands/oracle.h"
 #include "generator/commands/report.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@ struct bounds {
 
 struct verification {
     struct monogen *model;
-    struct golden golden;
+    struct oracle oracle;
     struct bounds bounds;
     size_t steps; // compared positions of a prompt, at most
     struct diagnostics *diagnostics;
@@ -34,9 +34,8 @@ struct prompt_check {
     struct comparison *comparisons; // [positions]
     size_t worst, agreed, ties;
     double median;
-    size_t decode_steps, decoded; // of the decode loop: asked for, as the reference has them
-    uint32_t other_token;         // what it chose instead
-    bool differs;                 // at step `decoded`
+    uint32_t *chosen;                           // by the decode loop, [decode_steps]
+    size_t decode_steps, chosen_count, decoded; // asked for, chosen, as the reference has them
 };
 
 static bool out_of_memory(struct verification *run) {
@@ -54,75 +53,84 @@ static const char *place_name(const struct prompt_check *check, size_t k, char t
 
 // ---- one prompt ---------------------------------------------------------------------------------
 
-static bool compare_positions(struct verification *run, struct prompt_check *check,
-                              const float *logits, float *reference) {
-    const uint32_t vocab = run->golden.vocab;
-    double *errors = realloc(run->errors, (run->positions + check->positions) * sizeof *errors);
-    if (!errors)
-        return out_of_memory(run);
-    run->errors = errors;
-    double *own = errors + run->positions;
-    for (size_t k = 0; k < check->positions; k++) {
-        golden_logits(&run->golden, check->prompt, k, reference);
-        struct comparison *comparison = &check->comparisons[k];
-        *comparison =
-            compare_logits(logits + golden_fed_token(check->prompt, k) * vocab, reference, vocab);
-        own[k] = comparison->relative_rmse;
-        if (comparison->relative_rmse > check->comparisons[check->worst].relative_rmse)
-            check->worst = k;
-        if (comparison->chosen == comparison->wanted)
-            check->agreed++;
-        else if (comparison_is_tie(comparison))
-            check->ties++;
-    }
-    check->median = median_of(own, check->positions);
-    run->positions += check->positions;
-    return true;
-}
-
-// Teacher forcing: the reference's tokens are fed, whatever the kernel would have chosen.
-static bool check_logits(struct verification *run, struct prompt_check *check) {
-    const size_t vocab = run->golden.vocab;
-    const size_t fed = golden_fed_token(check->prompt, check->positions - 1) + 1;
-    struct monogen_error error = {0};
-    float *reference = calloc(vocab, sizeof *reference);
-    float *logits =
-        fed <= SIZE_MAX / sizeof *logits / vocab ? calloc(fed * vocab, sizeof *logits) : NULL;
-    bool good = (reference && logits) || out_of_memory(run);
-    if (good && !monogen_logits(run->model, check->prompt->ids, fed, logits, &error))
-        good = report_runtime_error(&error, run->diagnostics);
-    good = good && compare_positions(run, check, logits, reference);
-    free(logits);
-    free(reference);
-    return good;
-}
-
 static bool take_token(void *context, uint32_t token, const char *text, size_t text_bytes) {
     struct prompt_check *check = context;
     (void)text;
     (void)text_bytes;
-    if (token != check->prompt->ids[check->prompt->prompt_count + check->decoded]) {
-        check->differs = true;
-        check->other_token = token;
-        return false;
-    }
-    check->decoded++;
-    return !interrupted();
+    const size_t step = check->chosen_count++;
+    check->chosen[step] = token;
+    return token == check->prompt->ids[check->prompt->prompt_count + step] && !interrupted();
 }
 
-// The kernel's own decode loop, which chooses its next token itself. Once it chose another one at a
-// tie, what follows cannot be compared.
-static bool check_decode_loop(struct verification *run, struct prompt_check *check) {
+// The kernel's own decode loop, which chooses its next token itself. Once it chose another one,
+// what follows cannot be compared.
+static bool run_decode_loop(struct verification *run, struct prompt_check *check) {
     const size_t prompt_count = check->prompt->prompt_count;
     if (check->positions <= prompt_count)
         return true;
     check->decode_steps = check->positions - prompt_count;
+    check->chosen = calloc(check->decode_steps, sizeof *check->chosen);
+    if (!check->chosen)
+        return out_of_memory(run);
     struct monogen_error error = {0};
     const struct monogen_request request = {.tokens = check->prompt->ids,
                                             .token_count = prompt_count,
                                             .max_tokens = (uint32_t)check->decode_steps};
     return monogen_generate(run->model, &request, take_token, check, NULL, &error) ||
            report_runtime_error(&error, run->diagnostics);
+}
+
+// Teacher forcing: the reference's tokens are fed, whatever the kernel would have chosen.
+// Owned by the caller, [fed][vocab]; NULL after adding a diagnostic.
+static float *run_teacher_forced(struct verification *run, const struct prompt_check *check) {
+    const size_t vocab = monogen_vocab(run->model);
+    const size_t fed = golden_fed_token(check->prompt, check->positions - 1) + 1;
+    struct monogen_error error = {0};
+    float *logits =
+        fed <= SIZE_MAX / sizeof *logits / vocab ? calloc(fed * vocab, sizeof *logits) : NULL;
+    if (!logits) {
+        out_of_memory(run);
+        return NULL;
+    }
+    if (monogen_logits(run->model, check->prompt->ids, fed, logits, &error))
+        return logits;
+    report_runtime_error(&error, run->diagnostics);
+    free(logits);
+    return NULL;
+}
+
+static void compare_position(struct verification *run, struct prompt_check *check, size_t k,
+                             const float *logits) {
+    struct comparison *comparison = &check->comparisons[k];
+    *comparison = compare_logits(logits, oracle_logits(&run->oracle, check->prompt, k),
+                                 monogen_vocab(run->model));
+    run->errors[run->positions++] = comparison->relative_rmse;
+    if (comparison->relative_rmse > check->comparisons[check->worst].relative_rmse)
+        check->worst = k;
+    if (comparison->chosen == comparison->wanted)
+        check->agreed++;
+    else if (comparison_is_tie(comparison))
+        check->ties++;
+}
+
+static bool compare_positions(struct verification *run, struct prompt_check *check) {
+    double *errors = realloc(run->errors, (run->positions + check->positions) * sizeof *errors);
+    check->comparisons = calloc(check->positions, sizeof *check->comparisons);
+    if (errors)
+        run->errors = errors;
+    if (!errors || !check->comparisons)
+        return out_of_memory(run);
+    float *logits = run_teacher_forced(run, check);
+    if (!logits)
+        return false;
+    const size_t vocab = monogen_vocab(run->model), before = run->positions;
+    for (size_t k = 0; k < check->positions && !interrupted(); k++)
+        compare_position(run, check, k, logits + golden_fed_token(check->prompt, k) * vocab);
+    free(logits);
+    if (interrupted())
+        return false;
+    check->median = median_of(run->errors + before, check->positions);
+    return true;
 }
 
 // ---- judging ------------------------------------------------------------------------------------
@@ -136,7 +144,7 @@ static void print_check(const struct prompt_check *check) {
     printf("%-7zu %-12s %-10.2g %-14s %-10.2g %-12s %zu/%zu%s\n", check->index, positions,
            check->comparisons[check->worst].relative_rmse, place_name(check, check->worst, place),
            check->median, argmax, check->decoded, check->decode_steps,
-           check->differs ? " (then another token)" : "");
+           check->decoded < check->chosen_count ? " (then another token)" : "");
     fflush(stdout);
 }
 
@@ -159,7 +167,7 @@ static void judge_errors(struct verification *run, const struct prompt_check *ch
 }
 
 static void judge_decode_loop(struct verification *run, const struct prompt_check *check) {
-    if (!check->differs)
+    if (check->decoded == check->chosen_count)
         return;
     const struct comparison *comparison =
         &check->comparisons[check->prompt->prompt_count + check->decoded];
@@ -170,21 +178,23 @@ static void judge_decode_loop(struct verification *run, const struct prompt_chec
     diagnostic_add(run->diagnostics, DIAGNOSTIC_USER, (struct location){0},
                    "prompt %zu: the decode loop chose token %u at step %zu, the reference %u by a "
                    "margin of %.3g",
-                   check->index, check->other_token, check->decoded, comparison->wanted,
+                   check->index, check->chosen[check->decoded], check->decoded, comparison->wanted,
                    comparison->margin);
 }
 
 // Fills, prints and judges one prompt. False where it cannot be compared at all.
 static bool verify_prompt(struct verification *run, size_t index) {
-    const struct golden_prompt *prompt = &run->golden.prompts[index];
+    const struct golden_prompt *prompt = &run->oracle.golden.prompts[index];
     struct prompt_check check = {.prompt = prompt, .index = index};
     check.positions = golden_positions(prompt);
     if (run->steps && run->steps < check.positions)
         check.positions = run->steps;
-    check.comparisons = calloc(check.positions, sizeof *check.comparisons);
-    bool good = check.comparisons || out_of_memory(run);
-    good = good && check_logits(run, &check) && check_decode_loop(run, &check) && !interrupted();
+    const bool good = run_decode_loop(run, &check) && compare_positions(run, &check);
     if (good) {
+        const uint32_t *continuation = prompt->ids + prompt->prompt_count;
+        while (check.decoded < check.chosen_count &&
+               check.chosen[check.decoded] == continuation[check.decoded])
+            check.decoded++;
         print_check(&check);
         judge_errors(run, &check);
         judge_decode_loop(run, &check);
@@ -193,6 +203,7 @@ static bool verify_prompt(struct verification *run, size_t index) {
         run->decoded += check.decoded;
     }
     free(check.comparisons);
+    free(check.chosen);
     return good;
 }
 
@@ -222,12 +233,12 @@ static struct bounds bounds_of(const struct command_line *line, const struct pla
 
 static bool verify(struct verification *run, const struct plan_plan *plan, const char *golden) {
     struct monogen_error error = {0};
-    if (!golden_open(golden, monogen_vocab(run->model), &run->golden, &error))
+    if (!oracle_open(golden, monogen_vocab(run->model), &run->oracle, &error))
         return report_runtime_error(&error, run->diagnostics);
     printf("%s on %s, %d CUs, kv %s, engine %s: relative RMSE of the logits\n", plan->model,
            plan->machine.name, plan->machine.cus, plan->shape.kv_dtype, plan->engine.name);
     printf("prompt  positions    worst      at             median     argmax       decode loop\n");
-    for (size_t i = 0; i < run->golden.count; i++)
+    for (size_t i = 0; i < run->oracle.golden.count; i++)
         if (!verify_prompt(run, i))
             return false;
     judge_all(run);
@@ -251,7 +262,7 @@ bool verify_command(const struct command_line *line, struct diagnostics *diagnos
                       line->golden ? line->golden
                                    : arena_format(&arena, "%s/golden.safetensors", weights));
     }
-    golden_close(&run.golden);
+    oracle_close(&run.oracle);
     free(run.errors);
     kernel_close(&kernel);
     arena_close(&arena);
