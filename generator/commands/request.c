@@ -24,6 +24,10 @@ static bool gather_overrides(const struct command_line *line, struct arena *aren
         add_override(arena, list, item->key, item->value);
         const bool named = (line->context && strcmp(item->key, "context") == 0) ||
                            (line->kv && strcmp(item->key, "kv") == 0);
+        if (line->compare && strcmp(line->compare, "reference") == 0 &&
+            strcmp(item->key, "buffers") == 0)
+            return usage_error(diagnostics, "--set %s=%s: --compare reference needs unshared ones",
+                               item->key, item->value);
         if (named)
             return usage_error(diagnostics, "--set %s=%s: --%s says it already", item->key,
                                item->value, item->key);
@@ -32,6 +36,9 @@ static bool gather_overrides(const struct command_line *line, struct arena *aren
         add_override(arena, list, "context", arena_format(arena, "%" PRId64, line->context));
     if (line->kv)
         add_override(arena, list, "kv", line->kv);
+    // What stages published is looked at when the position is over.
+    if (line->compare && strcmp(line->compare, "reference") == 0)
+        add_override(arena, list, "buffers", "unshared");
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "generator/commands/checkpoint.h"
 #include "generator/commands/commands.h"
 #include "generator/commands/compare.h"
+#include "generator/commands/intermediate.h"
 #include "generator/commands/interrupt.h"
 #include "generator/commands/kernel.h"
 #include "generator/commands/oracle.h"
@@ -25,6 +26,7 @@ struct bounds {
 struct verification {
     struct monogen *model;
     struct oracle oracle;
+    struct intermediate intermediate; // where the oracle computes
     struct bounds bounds;
     size_t steps; // compared positions of a prompt, at most
     struct diagnostics *diagnostics;
@@ -113,6 +115,16 @@ static float *run_teacher_forced(struct verification *run, const struct prompt_c
     return NULL;
 }
 
+// Where the reference stands at a position, the values on the way to the logits can be compared
+// too. Of position k the token that is fed is looked at once: it may be that of k - 1.
+static bool compare_intermediate(struct verification *run, struct prompt_check *check, size_t k) {
+    const size_t fed = golden_fed_token(check->prompt, k);
+    if (!run->oracle.reference || (k > 0 && golden_fed_token(check->prompt, k - 1) == fed))
+        return true;
+    return intermediate_compare(&run->intermediate, run->model, run->oracle.reference,
+                                check->prompt->ids[fed], (uint32_t)fed, run->diagnostics);
+}
+
 static void compare_position(struct verification *run, struct prompt_check *check, size_t k,
                              const float *logits) {
     struct comparison *comparison = &check->comparisons[k];
@@ -138,10 +150,13 @@ static bool compare_positions(struct verification *run, struct prompt_check *che
     if (!logits)
         return false;
     const size_t vocab = monogen_vocab(run->model), before = run->positions;
-    for (size_t k = 0; k < check->positions && !interrupted(); k++)
+    bool alike = true;
+    for (size_t k = 0; k < check->positions && alike && !interrupted(); k++) {
         compare_position(run, check, k, logits + golden_fed_token(check->prompt, k) * vocab);
+        alike = compare_intermediate(run, check, k);
+    }
     free(logits);
-    if (interrupted())
+    if (!alike || interrupted())
         return false;
     check->median = median_of(run->errors + before, check->positions);
     return true;
@@ -258,10 +273,18 @@ static bool verify(struct verification *run, const struct plan_plan *plan,
            plan->machine.name, plan->machine.cus, plan->shape.kv_dtype, plan->engine.name,
            request->computes ? ", computed by the reference" : "");
     printf("prompt  positions    worst      at             median     argmax       decode loop\n");
+    if (request->computes && !intermediate_open(plan, request->reference.model, run->model,
+                                                run->bounds.worst, &run->intermediate, &error))
+        return report_runtime_error(&error, run->diagnostics);
     for (size_t i = 0; i < run->oracle.golden.count; i++)
         if (!verify_prompt(run, i))
             return false;
     judge_all(run);
+    if (run->intermediate.values > 0)
+        printf("between %lld values that CUs handed each other: worst %.2g, step %d (%s)\n",
+               (long long)run->intermediate.values, run->intermediate.worst,
+               plan->stages[run->intermediate.worst_stage].step,
+               plan->stages[run->intermediate.worst_stage].body);
     return run->diagnostics->count == 0;
 }
 
@@ -327,6 +350,7 @@ bool verify_command(const struct command_line *line, struct diagnostics *diagnos
                                        .kv_bf16 = strcmp(plan->shape.kv_dtype, "bf16") == 0};
         good = verify(&run, plan, &request);
     }
+    intermediate_close(&run.intermediate);
     oracle_close(&run.oracle);
     free(run.errors);
     kernel_close(&kernel);
