@@ -6,9 +6,9 @@ const char *const rope_kind_names[ROPE_KIND_COUNT] = {"default", "linear", "llam
 
 static const double two_pi = 6.283185307179586;
 
-// theta^(2i / head_dim)
-static float period(const struct rope *rope, int pair, int head_dim) {
-    float exponent = (float)(2 * pair) / (float)head_dim;
+// theta^(2i / dims)
+static float period(const struct rope *rope, int pair, int dims) {
+    float exponent = (float)(2 * pair) / (float)dims;
     return (float)pow((double)(float)rope->theta, (double)exponent);
 }
 
@@ -27,24 +27,24 @@ static float llama3_frequency(const struct rope *rope, float frequency) {
 }
 
 // The pair, as a real number, that turns `turns` times in the original context.
-static double yarn_pair(const struct rope *rope, double turns, int head_dim) {
-    return head_dim * log(rope->original_context / (turns * two_pi)) / (2 * log(rope->theta));
+static double yarn_pair(const struct rope *rope, double turns, int dims) {
+    return dims * log(rope->original_context / (turns * two_pi)) / (2 * log(rope->theta));
 }
 
-static float yarn_frequency(const struct rope *rope, int pair, int head_dim) {
-    double low = yarn_pair(rope, rope->beta_fast, head_dim);
-    double high = yarn_pair(rope, rope->beta_slow, head_dim);
+static float yarn_frequency(const struct rope *rope, int pair, int dims) {
+    double low = yarn_pair(rope, rope->beta_fast, dims);
+    double high = yarn_pair(rope, rope->beta_slow, dims);
     if (rope->truncate) {
         low = floor(low);
         high = ceil(high);
     }
     low = fmax(low, 0);
-    high = fmin(high, head_dim - 1);
+    high = fmin(high, dims - 1);
     if (low == high)
         high += 0.001;
     float ramp = ((float)pair - (float)low) / (float)(high - low);
     ramp = fminf(fmaxf(ramp, 0.0f), 1.0f);
-    float keep = 1.0f - ramp, length = period(rope, pair, head_dim);
+    float keep = 1.0f - ramp, length = period(rope, pair, dims);
     float extrapolated = 1.0f / length, interpolated = 1.0f / ((float)rope->factor * length);
     return interpolated * (1.0f - keep) + extrapolated * keep;
 }
@@ -62,15 +62,15 @@ static double yarn_amplitude(const struct rope *rope) {
     return yarn_scale(rope->factor, 1);
 }
 
-double rope_frequencies(const struct rope *rope, int head_dim, double *frequencies) {
-    for (int pair = 0; pair < head_dim / 2; pair++) {
-        float frequency = 1.0f / period(rope, pair, head_dim);
+double rope_frequencies(const struct rope *rope, int dims, double *frequencies) {
+    for (int pair = 0; pair < dims / 2; pair++) {
+        float frequency = 1.0f / period(rope, pair, dims);
         if (rope->kind == ROPE_LINEAR)
             frequency /= (float)rope->factor;
         else if (rope->kind == ROPE_LLAMA3)
             frequency = llama3_frequency(rope, frequency);
         else if (rope->kind == ROPE_YARN)
-            frequency = yarn_frequency(rope, pair, head_dim);
+            frequency = yarn_frequency(rope, pair, dims);
         frequencies[pair] = (double)frequency;
     }
     return rope->kind == ROPE_YARN ? yarn_amplitude(rope) : 1.0;

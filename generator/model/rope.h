@@ -20,10 +20,10 @@ struct rope {
     bool truncate;                 // yarn: whole dimensions bound the ramp
 };
 
-// Fills frequencies [head_dim / 2] with radians a position, pair i turning with the i-th, each
+// Fills frequencies [dims / 2] with radians a position, pair i turning with the i-th, each
 // exactly a float32, rounded as Hugging Face transformers rounds (modeling_rope_utils.py). Returns
-// the factor on cosine and sine: 1 unless the kind is yarn. Requires: the bounds above, head_dim
+// the factor on cosine and sine: 1 unless the kind is yarn. Requires: the bounds above, dims
 // even and positive.
-double rope_frequencies(const struct rope *rope, int head_dim, double *frequencies);
+double rope_frequencies(const struct rope *rope, int dims, double *frequencies);
 
 #endif

@@ -39,6 +39,7 @@ static int call_refuse(lua_State *lua) {
     struct diagnostics *diagnostics = script_of(lua)->diagnostics;
     diagnostic_add(diagnostics, DIAGNOSTIC_USER, at, "%s", lua_tostring(lua, 1));
     diagnostic_note(diagnostics, "refused by %s:%d", family.file, family.line);
+    script_note_callers(lua, diagnostics); // of a library: the family
     script_raise_reported(lua);
 }
 

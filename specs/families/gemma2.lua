@@ -34,7 +34,8 @@ family {
     local x = embed(m.vocab, m.hidden, "model.embed_tokens.weight") * math.sqrt(m.hidden)
     local q_rows, kv_rows = m.heads * m.head_dim, m.kv_heads * m.head_dim
     local from_one = { add = 1 }
-    local scale = 1 / math.sqrt(m.query_scalar > 0 and m.query_scalar or m.head_dim)
+    local query_scalar = decoder.within(m, "query_scalar", 0, 1e9)
+    local scale = 1 / math.sqrt(query_scalar > 0 and query_scalar or m.head_dim)
     for i = 0, m.layers - 1 do
       local w = tensors("model.layers.%d.", i)
       local bias = decoder.only_if(m.attention_bias, w)
@@ -43,7 +44,7 @@ family {
       local k = linear(h, w "self_attn.k_proj.weight", kv_rows, { bias = bias "self_attn.k_proj.bias" })
       local v = linear(h, w "self_attn.v_proj.weight", kv_rows, { bias = bias "self_attn.v_proj.bias" })
       local y = attention(rope(q), rope(k), v,
-        { window = decoder.window(m, i), scale = scale, softcap = m.attention_softcap })
+        { window = decoder.window(m, i), scale = scale, softcap = decoder.within(m, "attention_softcap", 0, 1e9) })
       y = linear(y, w "self_attn.o_proj.weight", m.hidden, { bias = bias "self_attn.o_proj.bias" })
       x = x + rmsnorm(y, w "post_attention_layernorm.weight", from_one)
       h = rmsnorm(x, w "pre_feedforward_layernorm.weight", from_one)
@@ -54,6 +55,6 @@ family {
     end
     x = rmsnorm(x, "model.norm.weight", from_one)
     return logits(x, m.tie_embeddings and "model.embed_tokens.weight" or "lm_head.weight",
-      { softcap = m.logits_softcap })
+      { softcap = decoder.within(m, "logits_softcap", 0, 1e9) })
   end,
 }

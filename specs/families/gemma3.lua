@@ -58,7 +58,8 @@ family {
     local x = embed(m.vocab, m.hidden, embedding) * math.sqrt(m.hidden)
     local q_rows, kv_rows = m.heads * m.head_dim, m.kv_heads * m.head_dim
     local from_one, each_head = { add = 1 }, { add = 1, group = m.head_dim }
-    local scale = 1 / math.sqrt(m.query_scalar > 0 and m.query_scalar or m.head_dim)
+    local query_scalar = decoder.within(m, "query_scalar", 0, 1e9)
+    local scale = 1 / math.sqrt(query_scalar > 0 and query_scalar or m.head_dim)
     for i = 0, m.layers - 1 do
       local w = tensors(m.prefix .. "model.layers.%d.", i)
       local bias = decoder.only_if(m.attention_bias, w)
@@ -81,6 +82,6 @@ family {
     end
     x = rmsnorm(x, m.prefix .. "model.norm.weight", from_one)
     return logits(x, m.tie_embeddings and embedding or m.prefix .. "lm_head.weight",
-      { softcap = m.logits_softcap })
+      { softcap = decoder.within(m, "logits_softcap", 0, 1e9) })
   end,
 }

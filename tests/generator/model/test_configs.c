@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -202,12 +203,97 @@ static void test_facts(void **state) {
     assert_true(count >= 30);
 }
 
+// Whatever a key holds, the family answers at the config: no error of Lua gets out of it.
+static void test_hostile_values(void **state) {
+    static const char *const types[] = {"llama",  "mistral",     "qwen2", "qwen3",
+                                        "gemma2", "gemma3_text", "gemma3"};
+    static const char *const keys[] = {"sliding_window",
+                                       "layer_types",
+                                       "rope_parameters",
+                                       "rope_scaling",
+                                       "rope_theta",
+                                       "rope_local_base_freq",
+                                       "sliding_window_pattern",
+                                       "use_sliding_window",
+                                       "max_window_layers",
+                                       "partial_rotary_factor",
+                                       "query_pre_attn_scalar",
+                                       "final_logit_softcapping",
+                                       "attn_logit_softcapping",
+                                       "hidden_act",
+                                       "hidden_activation",
+                                       "attention_bias",
+                                       "head_dim",
+                                       "num_key_value_heads",
+                                       "text_config",
+                                       "torch_dtype",
+                                       "eos_token_id",
+                                       "original_max_position_embeddings",
+                                       "max_position_embeddings",
+                                       "tie_word_embeddings"};
+    static const char *const values[] = {
+        "null",
+        "-1",
+        "0",
+        "2.5",
+        "1e308",
+        "9223372036854775807",
+        "\"\"",
+        "[]",
+        "{}",
+        "true",
+        "[[1], null, \"x\"]",
+        "[\"sliding_attention\", \"full_attention\"]",
+        "{\"full_attention\": 5, \"sliding_attention\": []}",
+        "{\"full_attention\": {\"factor\": {}}, \"sliding_attention\": {\"rope_theta\": []}}",
+        "{\"rope_type\": \"linear\", \"factor\": \"x\", \"rope_theta\": {}}",
+        "{\"type\": [], \"factor\": 0}",
+        "{\"rope_type\": \"yarn\", \"factor\": null}",
+        "{\"rope_type\": \"llama3\", \"original_max_position_embeddings\": \"\"}"};
+    struct fixture *f = *state;
+    char *folder = arena_format(&f->arena, "%s/hostile-XXXXXX", temporary_folder());
+    assert_non_null(mkdtemp(folder));
+    const char *path = arena_format(&f->arena, "%s/config.json", folder);
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types * (sizeof keys / sizeof *keys); i++)
+        for (size_t j = 0; j < sizeof values / sizeof *values; j++) {
+            const char *type = types[i / (sizeof keys / sizeof *keys)];
+            const char *key = keys[i % (sizeof keys / sizeof *keys)];
+            const bool inner = strcmp(type, "gemma3") == 0 && strcmp(key, "text_config") != 0;
+            struct arena arena = {0};
+            struct diagnostics diagnostics = {0};
+            struct model model;
+            const char *text = arena_format(
+                &arena,
+                "{\"model_type\": \"%s\",%s \"hidden_size\": 64, \"num_hidden_layers\": 2,\n"
+                "\"num_attention_heads\": 4, \"intermediate_size\": 96, \"vocab_size\": 99,\n"
+                "\"%s\": %s}%s",
+                type, inner ? " \"text_config\": {" : "", key, values[j], inner ? "}" : "");
+            FILE *file = fopen(path, "w"); // file_write would wait for the disk, thousands of times
+            assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
+            bool good = model_load(f->script, "specs", folder, NULL, &arena, &model, &diagnostics);
+            bool located = diagnostics.count > 0 && diagnostics.items[0].at.file &&
+                           strcmp(diagnostics.items[0].at.file, path) == 0;
+            if (good ? diagnostics.count > 0 : !located) {
+                wrong++;
+                print_error("%s, %s = %s: %s\n", type, key, values[j],
+                            good ? "accepted" : printed_diagnostics(&diagnostics));
+            }
+            diagnostics_close(&diagnostics);
+            arena_close(&arena);
+        }
+    unlink(path);
+    rmdir(folder);
+    assert_int_equal(wrong, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_older_forms),
         TEST(test_facts),
+        TEST(test_hostile_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
