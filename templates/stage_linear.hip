@@ -151,7 +151,7 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
 //@ end
     const Slice next = next_slice(worker);
 //@ if head then
-    Candidate best = {-__builtin_inff(), 0xFFFFFFFF};
+    Candidate best = {-infinity(), 0xFFFFFFFF};
 //@ end
     if constexpr (KIND & HANDS_OFF)
         if (slice.tiles > 0)

@@ -21,7 +21,7 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u32 
     // Even pairs are scores, odd ones tokens: they meet in LDS.
     receive<$(read.count)>(worker, in.slot, in.epoch,
                            [&](u32 i, u32 value) { stage_activation(i, from_bits(value)); });
-    Candidate best = {-__builtin_inff(), 0xFFFFFFFF};
+    Candidate best = {-infinity(), 0xFFFFFFFF};
     for (int cu = (int)lane(); cu < CUS; cu += (int)WAVE_LANES) {
         const Candidate candidate = {lds.activation[cu * 2], bits(lds.activation[cu * 2 + 1])};
         if (better(candidate, best))

@@ -215,6 +215,7 @@ static const struct prelude {
 } preludes[] = {
     {"host", "host", "cxx", "rows_scalar", 1},
     {"gfx942", "hip", "comgr", "rows_vgpr", 64},
+    {"sm90", "cuda", "nvrtc", "rows_vgpr", 32},
 };
 
 static void check_prelude(struct checking *checking) {
@@ -248,6 +249,8 @@ static void check_compiler_options(struct checking *checking) {
                                            "-mcode-object-version=",
                                            "-ffp-contract=",
                                            "-fno-math-errno",
+                                           "--gpu-architecture=sm_",
+                                           "--std=",
                                            NULL};
     const struct plan_machine *machine = &checking->plan->machine;
     for (int i = 0; i < machine->compiler_options_count; i++) {
@@ -271,10 +274,11 @@ static void check_engine(struct checking *checking) {
         return;
     }
     const char *dtype = checking->plan->shape.weight_dtype;
-    if (engine->unit_bytes != row->unit_bytes ||
-        engine->unit_elements * dtype_bytes(dtype) != row->unit_bytes)
+    const int unit_bytes = row->lane_bytes * checking->plan->machine.wave_lanes;
+    if (engine->unit_bytes != unit_bytes ||
+        engine->unit_elements * dtype_bytes(dtype) != unit_bytes)
         violation(checking, "engine %s has units of %d bytes, not %d weights in %s", row->name,
-                  row->unit_bytes, engine->unit_elements, dtype);
+                  unit_bytes, engine->unit_elements, dtype);
     if ((engine->prefetch_units > 0) != (row->prefetch_units > 0) || engine->prefetch_units > 16)
         violation(checking, "engine %s cannot prefetch %d units", row->name,
                   engine->prefetch_units);

@@ -6,9 +6,9 @@
 #define TILE_ROWS(...)                                                                             \
     { __VA_ARGS__ }
 static const struct engine engines[] = {
-#define ENGINE(name, unit_bytes, prefetch_units, handoff_batch, tile_rows, activation, tolerance,  \
+#define ENGINE(name, lane_bytes, prefetch_units, handoff_batch, tile_rows, activation, tolerance,  \
                code_bytes)                                                                         \
-    {#name,     unit_bytes, prefetch_units, handoff_batch,                                         \
+    {#name,     lane_bytes, prefetch_units, handoff_batch,                                         \
      tile_rows, activation, tolerance,      code_bytes},
 #include "generator/plan/engine.def"
 #undef ENGINE

@@ -6,7 +6,7 @@ enum { ENGINE_MAX_TILE_ROWS = 8 };
 
 struct engine {
     const char *name;
-    int unit_bytes;                      // of the weights that one wave loads with one instruction
+    int lane_bytes;                      // of a unit: the weights that a wave loads at once
     int prefetch_units;                  // of a wave in flight across stages
     int handoff_batch;                   // pairs of a lane that one poll looks at
     int tile_rows[ENGINE_MAX_TILE_ROWS]; // rows of a tile it can do, best first; 0 ends

@@ -157,10 +157,11 @@ bool pass_machine(struct planning *planning) {
     };
     list_compiler_options(planning);
     deal_cus(planning, cus);
+    const int unit_bytes = engine->lane_bytes * target->wave_lanes;
     plan->engine = (struct plan_engine){
         .name = engine->name,
-        .unit_bytes = engine->unit_bytes,
-        .unit_elements = engine->unit_bytes / dtype_bytes(plan->shape.weight_dtype),
+        .unit_bytes = unit_bytes,
+        .unit_elements = unit_bytes / dtype_bytes(plan->shape.weight_dtype),
         .prefetch_units = tuning->prefetch_units && engine->prefetch_units ? tuning->prefetch_units
                                                                            : engine->prefetch_units,
         .handoff_batch = tuning->handoff_batch ? tuning->handoff_batch : engine->handoff_batch,

@@ -180,6 +180,7 @@ DEVICE u32x4 load_streamed(const u32x4 *at) { return __builtin_nontemporal_load(
 DEVICE void schedule_fence() { __builtin_amdgcn_sched_barrier(0); }
 DEVICE float bf16_low(u32 pair) { return from_bits(pair << 16); }
 DEVICE float bf16_high(u32 pair) { return from_bits(pair & 0xFFFF0000u); }
+DEVICE float infinity() { return __builtin_inff(); }
 DEVICE float bf16_to_float(u16 x) { return from_bits((u32)x << 16); }
 // To nearest, ties to even; NaN stays NaN.
 DEVICE u16 float_to_bf16(float x) {

@@ -93,6 +93,7 @@ template <int MASK> DEVICE u32 lane_xor(u32 x) { return x; }
 template <int LANES> DEVICE float sum_over(float x) { return x; }
 
 // ---- memory and numbers
+DEVICE float infinity() { return __builtin_inff(); }
 DEVICE float bf16_to_float(u16 x) { return from_bits((u32)x << 16); }
 // To nearest, ties to even; NaN stays NaN.
 DEVICE u16 float_to_bf16(float x) {

@@ -78,7 +78,7 @@ template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, co
             for (int i = 0; i < KV_PER_LANE; i++)
                 score += query[g][i] * key.x[i];
             score = Shape::score(sum_over<KV_LANES>(score));
-            score = wanted < end ? score : -__builtin_inff();
+            score = wanted < end ? score : -infinity();
             const float top = score > highest[g] ? score : highest[g];
             const float shrink = exponential(highest[g] - top), weight = exponential(score - top);
             highest[g] = top;

@@ -95,7 +95,7 @@ DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, 
 }
 
 // Pairs of a lane that one poll looks at: the most that divide `count` evenly.
-constexpr u32 batch_of(u32 count) {
+DEVICE constexpr u32 batch_of(u32 count) {
     for (u32 batch = HANDOFF_BATCH; batch > 1; batch--)
         if (count % (batch * WAVE_LANES) == 0)
             return batch;

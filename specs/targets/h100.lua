@@ -1,0 +1,23 @@
+-- NVIDIA H100 SXM (sm_90). A CU is a streaming multiprocessor, LDS its shared memory. Figures without
+-- another source were measured on one H100 80GB HBM3, see docs/design/h100.md.
+target {
+  name = "h100", isa = "sm_90a", backend = "cuda", compiler = "nvrtc",
+  prelude = "sm90", engine = "rows_vgpr",
+  compiler_options = { "--std=c++17" },
+
+  -- one die as far as the program can tell
+  dies = { { iod = 0, xcds = { 0 } } },
+  cus_per_xcd = 132, default_cus = 132,
+
+  -- NVIDIA H100 architecture white paper: 64 K registers for the four partitions of an SM, 32 lanes each
+  wave_lanes = 32, registers_per_lane = 512, register_granule = 8, waves_per_simd_max = 16,
+
+  streaming_waves = 16, handoff_waves = 1,
+
+  -- white paper: 227 KB of shared memory a block; one block then fills more than half of an SM
+  lds_bytes = 227 * KiB, lds_minimum_bytes = 116 * KiB,
+  instruction_cache = { bytes = 128 * KiB, shared_by = 1 }, -- estimated: the caches' sizes are not published
+
+  memory = { bytes = 80e9, sweep_gbps = { 3040, 3100 } }, -- plain loads, bulk copies
+  handoff_ns = { same_cu = 30, same_xcd = 600, across = 600 }, -- (value, epoch) pairs: 400 to 800 ns
+}

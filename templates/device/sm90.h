@@ -1,0 +1,163 @@
+// Device prelude: sm_90 (NVIDIA Hopper). The primitives that stage templates and engines are written
+// in, for 32-lane waves. A CU is a streaming multiprocessor, LDS its shared memory. Plain CUDA C++, no
+// headers.
+#pragma nv_diag_suppress 177 // not every kernel uses every function and number
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define DEVICE static __device__ __forceinline__
+// More than 48 KiB must be asked for at the launch: the variable is all of that memory.
+#define LDS_VARIABLE(type, name) extern __shared__ __align__(16) type name##_in_shared_memory[]
+#define lds lds_in_shared_memory[0]
+#define CONSTANT_TABLE static __constant__ const
+#define GLOBAL
+#define KERNEL_ENTRY(name, threads, decode)                                                        \
+    extern "C" __global__ void __launch_bounds__(threads, 1) name(const Arguments block) {         \
+        if (threadIdx.x == 0)                                                                      \
+            shared_arguments[0] = block;                                                           \
+        __syncthreads();                                                                           \
+        decode();                                                                                  \
+    }
+// Every function reads the argument block, which is the kernel's: it lies in shared memory.
+#define ARGUMENTS_ACCESS                                                                           \
+    static __shared__ Arguments shared_arguments[1];                                               \
+    DEVICE const Arguments *arguments() { return shared_arguments; }
+#define UNROLL _Pragma("unroll")
+#define NO_UNROLL _Pragma("unroll 1")
+
+constexpr u32 WAVE_LANES = 32, ALL_LANES = 0xFFFFFFFF;
+
+// ---- vectors
+struct f32x2 {
+    float x, y;
+};
+DEVICE f32x2 operator*(f32x2 a, f32x2 b) { return f32x2{a.x * b.x, a.y * b.y}; }
+DEVICE f32x2 &operator+=(f32x2 &a, f32x2 b) {
+    a.x += b.x;
+    a.y += b.y;
+    return a;
+}
+struct __align__(16) f32x4 {
+    float x, y, z, w;
+};
+struct __align__(16) u32x4 {
+    u32 x, y, z, w;
+    __device__ __forceinline__ u32 operator[](int i) const {
+        return i == 0 ? x : i == 1 ? y : i == 2 ? z : w;
+    }
+};
+
+// ---- who am I
+DEVICE u32 lane() { return threadIdx.x % WAVE_LANES; }
+DEVICE u32 wave() { return threadIdx.x / WAVE_LANES; }
+DEVICE u32 xcd_id() { return 0; } // one die
+// The value of lane 0 in all lanes.
+DEVICE u32 uniform(u32 x) { return __shfl_sync(ALL_LANES, x, 0); }
+DEVICE u64 uniform(u64 x) { return __shfl_sync(ALL_LANES, x, 0); }
+
+// The same number, computed here: keeps what follows from it out of the registers of the whole
+// loop.
+DEVICE u32 fresh(u32 x) {
+    asm volatile("" : "+r"(x));
+    return x;
+}
+DEVICE u32 fresh_per_lane(u32 x) { return x; }
+DEVICE u64 fresh(u64 x) {
+    asm volatile("" : "+l"(x));
+    return x;
+}
+
+// ---- time
+DEVICE u64 clock_ns() {
+    u64 now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
+    return now;
+}
+DEVICE void pause() {}
+
+// Ends this wave; the barriers of its workgroup no longer count it.
+DEVICE void leave() { asm volatile("exit;"); }
+
+// ---- within a workgroup
+DEVICE void workgroup_barrier() { __syncthreads(); }
+// What a lane wrote to LDS is there for the others of its wave.
+DEVICE void wave_fence() { __syncwarp(); }
+
+// ---- between workgroups: relaxed, no fence
+DEVICE u64 load_pair(const u64 *pair) {
+    u64 value;
+    asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(pair) : "memory");
+    return value;
+}
+DEVICE void store_pair(u64 *pair, u64 value) {
+    asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(pair), "l"(value) : "memory");
+}
+DEVICE u32 load_shared(const u32 *word) {
+    u32 value;
+    asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
+    return value;
+}
+// Returns what was there before.
+DEVICE u32 add_shared(u32 *word, u32 amount) { return atomicAdd(word, amount); }
+// Stores `value` where there is 0; says whether it did.
+DEVICE bool set_once(u32 *word, u32 value) { return atomicCAS(word, 0u, value) == 0; }
+
+// ---- with the host, while the kernel runs
+DEVICE void store_host_pair(u64 *pair, u64 value) {
+    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(pair), "l"(value) : "memory");
+}
+DEVICE u32 load_host(const u32 *word) {
+    u32 value;
+    asm volatile("ld.relaxed.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
+    return value;
+}
+
+// ---- across the lanes of a wave
+DEVICE u32 bits(float x) { return __float_as_uint(x); }
+DEVICE float from_bits(u32 x) { return __uint_as_float(x); }
+DEVICE bool all_lanes(bool condition) { return __all_sync(ALL_LANES, condition); }
+// The value of lane ^ MASK.
+template <int MASK> DEVICE u32 lane_xor(u32 x) { return __shfl_xor_sync(ALL_LANES, x, MASK); }
+// Sum over each aligned group of LANES lanes, in a fixed order, in every lane of the group.
+template <int LANES> DEVICE float sum_over(float x) {
+    UNROLL
+    for (int mask = 1; mask < LANES; mask *= 2)
+        x += __shfl_xor_sync(ALL_LANES, x, mask);
+    return x;
+}
+
+// ---- memory and numbers
+// 16 bytes that are read once.
+DEVICE u32x4 load_streamed(const u32x4 *at) {
+    u32x4 v;
+    asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(at)
+                 : "memory");
+    return v;
+}
+DEVICE void schedule_fence() {}
+DEVICE float infinity() { return from_bits(0x7F800000); }
+DEVICE float bf16_low(u32 pair) { return from_bits(pair << 16); }
+DEVICE float bf16_high(u32 pair) { return from_bits(pair & 0xFFFF0000u); }
+DEVICE float bf16_to_float(u16 x) { return from_bits((u32)x << 16); }
+// To nearest, ties to even; NaN stays NaN.
+DEVICE u16 float_to_bf16(float x) {
+    const u32 raw = bits(x);
+    if (x != x)
+        return (u16)(raw >> 16 | 0x40);
+    return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
+}
+DEVICE float fp16_to_float(u16 x) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(x));
+    return value;
+}
+DEVICE float fp16_low(u32 pair) { return fp16_to_float((u16)pair); }
+DEVICE float fp16_high(u32 pair) { return fp16_to_float((u16)(pair >> 16)); }
+DEVICE float exponential(float x) { return expf(x); }
+DEVICE float hyperbolic_tangent(float x) { return tanhf(x); }
+DEVICE float error_function(float x) { return erff(x); }
+DEVICE float reciprocal_sqrt(float x) { return rsqrtf(x); }
