@@ -32,12 +32,31 @@ static void wait_politely(unsigned attempts) {
     nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
 }
 
+// Epochs by which a launch can advance.
+static uint64_t epochs_of(const struct session *session, const struct launch *launch) {
+    return (uint64_t)(launch->prompt_tokens + launch->max_tokens + 1ULL) *
+           session->manifest->kernel.epochs_per_step;
+}
+
+// Before the epochs would begin again, everything that carries an old one is forgotten.
+static bool renew_epochs(struct session *session, const struct launch *launch,
+                         struct monogen_error *error) {
+    if (session->epoch_base + epochs_of(session, launch) <= UINT32_MAX)
+        return true;
+    const struct device_memory *ring = &session->memories[ARGUMENT_token_ring];
+    memset(ring->host, 0, ring->bytes);
+    session->epoch_base = session->manifest->kernel.epochs_per_step;
+    return session->backend->zero(session->device, &session->memories[ARGUMENT_mailboxes], error);
+}
+
 static bool prepare(struct session *session, const struct launch *launch,
                     struct monogen_error *error) {
     const struct backend *backend = session->backend;
     struct device *device = session->device;
     size_t logits_bytes =
         (size_t)launch->prompt_tokens * session->manifest->model.vocab * sizeof(float);
+    if (!renew_epochs(session, launch, error))
+        return false;
     if (launch->logits &&
         !session_allocate(session, ARGUMENT_logits, logits_bytes, MEMORY_DEVICE, error))
         return false;
@@ -170,8 +189,7 @@ static bool run(struct session *session, const struct launch *launch, struct lau
     if (result->tokens == 0)
         result->total_seconds = now_seconds() - started;
     session->launched_epoch_base = session->epoch_base;
-    session->epoch_base += (launch->prompt_tokens + launch->max_tokens + 1) *
-                           session->manifest->kernel.epochs_per_step;
+    session->epoch_base += (uint32_t)epochs_of(session, launch);
     size_t logits_bytes =
         (size_t)launch->prompt_tokens * session->manifest->model.vocab * sizeof(float);
     return !launch->logits ||

@@ -219,10 +219,34 @@ static bool forget_text(struct monogen *model, struct monogen_error *error) {
     return !model->stream || tokenizer_stream_finish(model->stream, &text, &text_bytes, error);
 }
 
+// Reads all but the end of a long prompt, a launch for each part, so that it can be left. *read:
+// how many tokens; *seconds: how long it took.
+static bool read_parts(struct monogen *model, const struct monogen_request *request,
+                       const struct token_list *prompt, uint32_t position, void *context,
+                       uint32_t *read, double *seconds, bool *stopped,
+                       struct monogen_error *error) {
+    enum { PART_TOKENS = 32 };
+    *read = 0;
+    *seconds = 0;
+    while (prompt->count - *read > PART_TOKENS && !*stopped) {
+        struct launch launch = {.prompt = prompt->ids + *read,
+                                .prompt_tokens = PART_TOKENS,
+                                .first_position = position + *read};
+        struct launch_result launched;
+        if (!session_launch(&model->session, &launch, &launched, error))
+            return false;
+        *read += PART_TOKENS;
+        *seconds += launched.total_seconds;
+        *stopped = request->keep_going && !request->keep_going(context);
+    }
+    return true;
+}
+
 static bool generate(struct monogen *model, const struct monogen_request *request,
                      const struct token_list *prompt, uint32_t position, struct delivery *delivery,
                      struct launch_result *launched, struct monogen_error *error) {
-    uint32_t count = (uint32_t)prompt->count;
+    uint32_t count = (uint32_t)prompt->count, read;
+    double seconds;
     // The last token needs no position of its own: it is not run.
     uint32_t room = model->session.manifest->model.context - position - count + 1;
     delivery->max_tokens = request->max_tokens < room ? request->max_tokens : room;
@@ -230,14 +254,24 @@ static bool generate(struct monogen *model, const struct monogen_request *reques
     if ((!request->keep_context && !forget_text(model, error)) ||
         !show_prompt(model, prompt, shown, error))
         return false;
-    struct launch launch = {.prompt = prompt->ids,
-                            .prompt_tokens = count,
-                            .first_position = position,
+    if (!read_parts(model, request, prompt, position, delivery->context, &read, &seconds,
+                    &launched->stopped, error))
+        return false;
+    if (launched->stopped) {
+        model->has_pending = false;
+        model->position = position + read;
+        return true;
+    }
+    struct launch launch = {.prompt = prompt->ids + read,
+                            .prompt_tokens = count - read,
+                            .first_position = position + read,
                             .max_tokens = delivery->max_tokens,
                             .on_token = deliver_token,
                             .context = delivery};
     if (!session_launch(&model->session, &launch, launched, error) || delivery->failed)
         return false;
+    launched->first_token_seconds += seconds;
+    launched->total_seconds += seconds;
     model->has_pending = delivery->delivered > 0;
     model->pending_token = delivery->newest;
     model->position = position + count + (model->has_pending ? delivery->delivered - 1 : 0);

@@ -36,6 +36,9 @@ struct monogen_request {
     size_t token_count;
     uint32_t max_tokens; // generate at most this many
     bool keep_context;   // continue after what was generated before, KV kept
+    // Asked from time to time while a long prompt is read, with the callback's context; false ends
+    // the request. NULL: go on.
+    bool (*keep_going)(void *context);
 };
 
 // Called for each token as it arrives. `text`: what the tokenizer can now print ([text_bytes],

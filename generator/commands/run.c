@@ -32,6 +32,11 @@ static bool write_token(void *context, uint32_t token, const char *text, size_t 
     return !interrupted();
 }
 
+static bool keep_going(void *context) {
+    (void)context;
+    return !interrupted();
+}
+
 // Ends the text's last line, so that what follows stands on a line of its own; a pipe or a file
 // gets the text alone.
 static void end_line(bool text) {
@@ -60,7 +65,8 @@ static bool generate(struct monogen *model, const struct prompt *prompt, uint32_
     const struct monogen_request request = {.text = prompt->text,
                                             .tokens = prompt->tokens,
                                             .token_count = prompt->token_count,
-                                            .max_tokens = max_tokens};
+                                            .max_tokens = max_tokens,
+                                            .keep_going = keep_going};
     const bool generated = monogen_generate(model, &request, write_token, &stream, &result, &error);
     if (stream.tokens > 0 && !stream.cannot_write)
         end_line(monogen_has_tokenizer(model));

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SOURCE_BYTES = 256 << 20 };
+enum { MAX_SOURCE_BYTES = 256 << 20, KERNEL_DIGEST_SHOWN = 16 };
 
 // The parts of one run of the pipeline, so that each stage is a function of one argument.
 struct run {
@@ -74,7 +74,30 @@ static bool check_plan(struct run *run) {
     generation->handoffs_checked = proof.handoffs;
     plan_print(&generation->plan, &generation->plan_text);
     digest_strings((const char *const[]){generation->plan_text.bytes}, 1, generation->plan_digest);
+    plan_kernel_digest(&generation->plan, generation->kernel_digest);
     return true;
+}
+
+// An edited source is one of this very plan: the runtime fills memory as the plan says, and a
+// kernel of another plan would read and write elsewhere. Its head tells what it was emitted for.
+static bool check_edited_source(const struct run *run, const char *text) {
+    static const char mark[] = "\n// Kernel ";
+    const char *digest = strstr(text, mark), *file = run->request->source_file;
+    const char *wanted = run->generation->kernel_digest;
+    if (!digest) {
+        diagnostic_add(run->diagnostics, DIAGNOSTIC_USER, (struct location){.file = file},
+                       "the source does not say which plan it was emitted for");
+        return diagnostic_note(run->diagnostics, "keep the line \"// Kernel %.*s...\" of its head",
+                               KERNEL_DIGEST_SHOWN, wanted);
+    }
+    digest += sizeof mark - 1;
+    if (strncmp(digest, wanted, KERNEL_DIGEST_SHOWN) == 0)
+        return true;
+    diagnostic_add(run->diagnostics, DIAGNOSTIC_USER, (struct location){.file = file},
+                   "the source was emitted for kernel %.*s, this is kernel %.*s",
+                   KERNEL_DIGEST_SHOWN, digest, KERNEL_DIGEST_SHOWN, wanted);
+    return diagnostic_note(run->diagnostics, "emit it with the same model, target and options: %s",
+                           run->generation->plan.command);
 }
 
 static bool emit_source(struct run *run) {
@@ -87,10 +110,14 @@ static bool emit_source(struct run *run) {
             file_read(&generation->arena, edited, MAX_SOURCE_BYTES, &length, run->diagnostics);
         if (text)
             text_append_bytes(&generation->source, text, length);
-        return text != NULL;
+        return text && check_edited_source(run, text);
     }
-    if (!render(run->script, run->installation->templates, "kernel.hip",
-                plan_to_value(&generation->arena, &generation->plan), &generation->arena,
+    struct value *plan = plan_to_value(&generation->arena, &generation->plan);
+    value_table_set(
+        &generation->arena, plan, "kernel_digest",
+        value_string(&generation->arena, arena_bytes(&generation->arena, generation->kernel_digest,
+                                                     KERNEL_DIGEST_SHOWN)));
+    if (!render(run->script, run->installation->templates, "kernel.hip", plan, &generation->arena,
                 &generation->source, &generation->map, run->diagnostics))
         return false;
     line_map_print(&generation->map, &generation->map_text);
@@ -150,6 +177,10 @@ static bool holds(struct arena *arena, const char *path, const struct text *text
            (length == 0 || memcmp(bytes, text->bytes, length) == 0);
 }
 
+static bool is_object(const struct generation *generation, const char *name) {
+    return generation->object_name && strcmp(generation->object_name, name) == 0;
+}
+
 bool generation_write(const struct generation *generation, const char *folder,
                       struct diagnostics *diagnostics) {
     const struct {
@@ -162,7 +193,8 @@ bool generation_write(const struct generation *generation, const char *folder,
         {"3-kernel.hip", &generation->source, true},
         {"3-kernel.map", &generation->map_text, true},
         {"4-compile.log", &generation->compiled.log, true},
-        {generation->object_name, &generation->compiled.object, generation->object_name != NULL},
+        {"5-kernel.so", &generation->compiled.object, is_object(generation, "5-kernel.so")},
+        {"5-kernel.co", &generation->compiled.object, is_object(generation, "5-kernel.co")},
         {"6-kernel.isa", &generation->compiled.listing, true},
         {"7-manifest.json", &generation->manifest, generation->manifest.length > 0},
     };
@@ -171,20 +203,28 @@ bool generation_write(const struct generation *generation, const char *folder,
     const char *path[ARTEFACTS];
     bool changed[ARTEFACTS], any_changed = false;
     for (size_t i = 0; i < ARTEFACTS; i++) {
-        path[i] =
-            artefacts[i].wanted ? arena_format(&arena, "%s/%s", folder, artefacts[i].name) : "";
-        changed[i] = artefacts[i].wanted && !holds(&arena, path[i], artefacts[i].text);
+        path[i] = arena_format(&arena, "%s/%s", folder, artefacts[i].name);
+        changed[i] =
+            artefacts[i].wanted ? !holds(&arena, path[i], artefacts[i].text) : file_exists(path[i]);
         any_changed |= changed[i];
     }
     bool good = folder_make(folder, diagnostics);
-    // The old manifest goes first: until the new one is there, the folder is incomplete.
+    // The old manifest goes first: until the new one is there, the folder is incomplete. What
+    // another kernel left there and this one does not have goes too.
     if (good && any_changed)
-        unlink(arena_format(&arena, "%s/7-manifest.json", folder));
+        unlink(path[ARTEFACTS - 1]);
     changed[ARTEFACTS - 1] = any_changed && artefacts[ARTEFACTS - 1].wanted;
-    for (size_t i = 0; i < ARTEFACTS && good; i++)
-        if (changed[i])
+    for (size_t i = 0; i < ARTEFACTS && good; i++) {
+        if (changed[i] && !artefacts[i].wanted)
+            unlink(path[i]);
+        else if (changed[i])
             good = file_write(path[i], artefacts[i].text->bytes ? artefacts[i].text->bytes : "",
                               artefacts[i].text->length, diagnostics);
+    }
+    // Not a part of a kernel either: what there was no room for takes all of it along.
+    for (size_t i = 0; i < ARTEFACTS && !good; i++)
+        if (changed[i] && artefacts[i].wanted)
+            unlink(path[i]);
     arena_close(&arena);
     return good;
 }

@@ -43,6 +43,7 @@ struct generation {
     struct target target; // without plan_file
     struct plan_plan plan;
     char plan_digest[DIGEST_TEXT_BYTES];
+    char kernel_digest[DIGEST_TEXT_BYTES]; // of what the source depends on: stands in its head
     int rules_checked, handoffs_checked; // by the checker
     struct text model_text, plan_text, source, map_text, manifest;
     struct line_map map;

@@ -105,6 +105,23 @@ static void check_lds(struct checking *checking) {
                   machine->lds_minimum_bytes, machine->lds_capacity_bytes);
 }
 
+// What the runtime allocates on the device, but for some KiB.
+static void check_memory(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    const double gb = 1e9;
+    double rope_bytes = 0;
+    for (int i = 0; i < plan->ropes_count; i++)
+        rope_bytes += 8.0 * plan->shape.context * plan->ropes[i].pairs;
+    const double bytes = (double)plan->weight_bytes + (double)plan->vector_bytes +
+                         (double)plan->kv.bytes + rope_bytes + 8.0 * plan->mailbox_pairs;
+    if (plan->machine.memory_bytes > 0 && bytes > (double)plan->machine.memory_bytes)
+        violation(checking,
+                  "%.1f GB of weights and %.1f GB of KV cache for %d positions do not fit the %.0f "
+                  "GB of %s: a shorter --context needs less",
+                  (double)plan->weight_bytes / gb, (double)plan->kv.bytes / gb, plan->shape.context,
+                  (double)plan->machine.memory_bytes / gb, plan->machine.name);
+}
+
 void rule_capacity(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     const struct plan_machine *machine = &plan->machine;
@@ -112,6 +129,7 @@ void rule_capacity(struct checking *checking) {
     enum { MAX_THREADS = 1024 }; // of a workgroup
     check_arrays(checking);
     check_lds(checking);
+    check_memory(checking);
     if (machine->workgroup_threads != threads || threads > MAX_THREADS)
         violation(checking,
                   "a workgroup has %d threads, its waves have %d, at most %d are possible",

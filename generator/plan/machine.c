@@ -149,6 +149,7 @@ bool pass_machine(struct planning *planning) {
         .streaming_waves = target->streaming_waves,
         .handoff_waves = target->handoff_waves,
         .workgroup_threads = (target->streaming_waves + target->handoff_waves) * target->wave_lanes,
+        .memory_bytes = target->memory_bytes,
         .lds_capacity_bytes = target->lds_bytes,
         .lds_minimum_bytes = target->lds_minimum_bytes,
         .registers_per_lane = target->registers_per_lane,

@@ -65,6 +65,10 @@ bool plan_read(struct script *script, const char *file, const char *source, stru
 // Digest of the printed form.
 void plan_digest(const struct plan_plan *plan, char digest[DIGEST_TEXT_BYTES]);
 
+// The same without what only tells how the plan came about (command, tuning, choices, costs): plans
+// that agree in it have the same kernel, up to comments.
+void plan_kernel_digest(const struct plan_plan *plan, char digest[DIGEST_TEXT_BYTES]);
+
 // Lookups by name; NULL where there is none.
 const struct plan_body *plan_body_named(const struct plan_plan *plan, const char *name);
 const struct plan_partition *plan_partition_named(const struct plan_plan *plan, const char *name);

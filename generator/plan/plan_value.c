@@ -59,6 +59,24 @@ void plan_digest(const struct plan_plan *plan, char digest[DIGEST_TEXT_BYTES]) {
     text_close(&text);
 }
 
+void plan_kernel_digest(const struct plan_plan *plan, char digest[DIGEST_TEXT_BYTES]) {
+    struct arena arena = {0};
+    struct plan_plan kernel = *plan;
+    kernel.command = kernel.tuning = kernel.spec_file = "";
+    kernel.choices_count = 0;
+    kernel.cost = (struct plan_cost){0};
+    kernel.stages = arena_array(&arena, (size_t)plan->stages_count, sizeof *kernel.stages);
+    for (int s = 0; s < plan->stages_count; s++) {
+        kernel.stages[s] = plan->stages[s];
+        kernel.stages[s].spec_file = "";
+        kernel.stages[s].spec_line = 0;
+        kernel.stages[s].predicted_us_low = kernel.stages[s].predicted_us_high = 0;
+    }
+    kernel.constants_count = 0; // the shape has them, too
+    plan_digest(&kernel, digest);
+    arena_close(&arena);
+}
+
 #define FIND_BY_NAME(list)                                                                         \
     for (int i = 0; i < plan->list##_count; i++)                                                   \
         if (plan->list[i].name && name && strcmp(plan->list[i].name, name) == 0)                   \

@@ -1,6 +1,7 @@
 //@ local shape, machine = plan.shape, plan.machine
 // $(plan.model) on $(machine.name): one persistent kernel, batch 1.
 // $(plan.generator), tuning $(plan.tuning)
+// Kernel $(plan.kernel_digest)
 // Made by: $(plan.command)
 //
 // Reading order: the decode loop at the end of the file is the program; each of its lines calls one

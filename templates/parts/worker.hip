@@ -130,7 +130,7 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
             if (all_lanes(missing == BATCH))
                 break;
             pause();
-            if (polls % 64 == 0)
+            if (polls % 64 == 63)
                 check_late(worker, missing < BATCH, slot + place(first + missing * WAVE_LANES),
                            epoch, since);
         }
