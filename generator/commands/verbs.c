@@ -16,15 +16,18 @@ const struct verb verbs[] = {
      "special tokens; as token ids where the weights come without a tokenizer. Speed goes to\n"
      "standard error. A lone - reads the prompt from standard input.\n",
      NULL, run_command},
-    {"verify", "HF_DIR [OPTION]...", 1, 1,
+    {"verify", "SPEC|HF_DIR [OPTION]...", 1, 1,
      "compares the kernel's logits with reference logits, teacher-forced",
-     "HF_DIR may also be a SPEC that has a checkpoint under specs/checkpoints.\n"
+     SPEC_MEANING
+     "Reference logits are those of a golden file, which has prompts and their continuations, or\n"
+     "are computed here, for any prompt (--compare reference).\n"
      "Compared positions of each prompt: every position of the prompt, then each step of the\n"
-     "reference's continuation; --steps N keeps the first N of them, of each prompt, so that "
-     "every\n"
-     "prompt is tried. The kernel's own decode loop must then choose the same tokens, unless the\n"
-     "reference's margin is within twice the largest error of that step. With a bf16 KV cache the\n"
-     "median of all positions must not exceed 1e-2 either. Exit status 1 on a difference.\n",
+     "continuation; --steps N keeps the first N of them, of each prompt, so that every prompt is\n"
+     "tried. The kernel's own decode loop must choose the golden continuation, unless the\n"
+     "reference's margin is within twice the largest error of that step; where logits are\n"
+     "computed, what it chooses is the continuation, and each choice is compared. With a bf16 KV\n"
+     "cache the median of all positions must not exceed 1e-2 either, 1e-3 where logits are\n"
+     "computed. Exit status 1 on a difference.\n",
      NULL, verify_command},
     {"inspect", "DIR [VIEW [WHICH]] [--json]", 1, 8,
      "answers questions about a folder that generate wrote", NULL, print_inspect_views,
