@@ -147,16 +147,15 @@ static bool fuse_embed(struct fusing *fusing, int index) {
 }
 
 // The values that are added to the newest residual value in a tree of sums, in their order. Returns
-// their count; -1 where the residual is not among them, or an inner sum has another use.
+// their count; -1 where the residual is not among them just once, or an inner sum has another use.
 enum { MOST_SUMMANDS = 8 };
 static int summands_of(const struct fusing *fusing, int index, int summands[MOST_SUMMANDS]) {
-    int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0;
-    bool found = false;
+    int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0, found = 0;
     while (waiting > 0) {
         const int value = pending[--waiting];
         const struct node *node = node_at(fusing, value);
         if (value == fusing->stream) {
-            found = true;
+            found++;
         } else if (node->op == OP_ADD && (value == index || fusing->uses[value] == 1)) {
             if (waiting + 2 > MOST_SUMMANDS)
                 return -1;
@@ -168,7 +167,7 @@ static int summands_of(const struct fusing *fusing, int index, int summands[MOST
             summands[count++] = value;
         }
     }
-    return found ? count : -1;
+    return found == 1 ? count : -1;
 }
 
 // Whether the value goes into one sum and nowhere else, so that this sum can take it apart.
@@ -265,7 +264,7 @@ static bool fuse_residual(struct fusing *fusing, int index) {
         return true;
     }
     if (count < 1)
-        return cannot(fusing, node, "one summand must be the newest residual value");
+        return cannot(fusing, node, "one summand, and only one, must be the newest residual value");
     for (int i = 0; i < count; i++)
         if (!(fusing->everywhere ? add_everywhere : add_to_owned)(fusing, index, summands[i],
                                                                   i + 1 < count ? -1 : index))
