@@ -23,7 +23,11 @@
 //@   return string.rep(" ", math.max(0, width - #text)) .. text
 //@ end
 //@ function hex(number) return string.format("0x%x", number) end
-//@ function float(number) return string.format("%.9g", number) .. (math.type(number) == "integer" and ".0f" or "f") end
+//@ function float(number) -- as a literal of C++: a whole number needs its point
+//@   local digits = string.format("%.9g", number)
+//@   local whole = not string.find(digits, ".") and not string.find(digits, "e")
+//@   return digits .. (whole and ".0f" or "f")
+//@ end
 //@ function kib(bytes) return string.format("%.1f", bytes / KiB) end
 //@ function rounded(number) return string.format("%.1f", number) end
 //@
