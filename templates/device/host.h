@@ -94,7 +94,10 @@ template <int LANES> DEVICE float sum_over(float x) { return x; }
 
 // ---- memory and numbers
 DEVICE float infinity() { return __builtin_inff(); }
-DEVICE float bf16_to_float(u16 x) { return from_bits((u32)x << 16); }
+typedef float fp32;
+typedef u16 bf16, fp16; // as bits
+DEVICE float fp32_to_float(fp32 x) { return x; }
+DEVICE float bf16_to_float(bf16 x) { return from_bits((u32)x << 16); }
 // To nearest, ties to even; NaN stays NaN.
 DEVICE u16 float_to_bf16(float x) {
     const u32 raw = bits(x);
@@ -103,7 +106,7 @@ DEVICE u16 float_to_bf16(float x) {
     return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
 }
 // Exact, infinities and NaN included.
-DEVICE float fp16_to_float(u16 x) {
+DEVICE float fp16_to_float(fp16 x) {
     const float magnitude = from_bits((u32)(x & 0x7FFF) << 13) * 0x1p112f;
     const u32 special = (x & 0x7C00) == 0x7C00 ? 0x7F800000u : 0;
     return from_bits(bits(magnitude) | special | (u32)(x & 0x8000) << 16);

@@ -13,19 +13,19 @@ DEVICE Slice after_layers_slice(const Worker &worker) {
 // The layers: one row each. Columns are the literals of the layer's stages.
 struct Layer {
     u32 first_step;
-    u32 qkv_await;
-    u32 qkv_publish;
+    u32 qkv_in_epoch;
+    u32 qkv_out_epoch;
     u64 qkv_norm;
-    u32 attention_await;
-    u32 attention_publish;
+    u32 attention_in_epoch;
+    u32 attention_out_epoch;
     u64 attention_kv;
-    u32 attention_output_await;
-    u32 attention_output_publish;
-    u32 gate_up_await;
-    u32 gate_up_publish;
+    u32 attention_output_in_epoch;
+    u32 attention_output_out_epoch;
+    u32 gate_up_in_epoch;
+    u32 gate_up_out_epoch;
     u64 gate_up_norm;
-    u32 down_await;
-    u32 down_publish;
+    u32 down_in_epoch;
+    u32 down_out_epoch;
 };
 CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
     {1, 0, 0, 0x0, 0, 0, 0x0, 0, 0, 0, 0, 0x100, 0, 1}, // layer 0
@@ -38,8 +38,9 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
     return last ? after_layers_slice(worker) : qkv_slice(worker);
 }
 
-// A stage's call: (worker, weights in flight, step, epoch it awaits, epoch it publishes, where its
-// norm weights or its KV cache lie). In <>: whose weights to fetch while it ends.
+// A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
+// publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to fetch
+// while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
     if constexpr (KIND & STREAMS)
@@ -57,35 +58,36 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         worker.after_layers_tiles = after.tiles;
         worker.after_layers_units = after.units;
         if constexpr (KIND & HANDS_OFF) {
-            const float *rope = argument_rope() + (u64)worker.position * HEAD_DIM;
-            for (int i = (int)lane(); i < HEAD_DIM; i += (int)WAVE_LANES)
-                lds.rope[i] = rope[i];
+            // rope
+            const float *rope_1 = argument_rope() + 0 + (u64)worker.position * 16;
+            for (int i = (int)lane(); i < 16; i += (int)WAVE_LANES)
+                lds.rope[0 + i] = rope_1[i];
         }
 
-        stage_embed<KIND>(worker, 0, token, epoch + 0);                                      // step 0   stage_embed.hip:20
+        stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0});                       // step 0   stage_embed.hip:26
         NO_UNROLL
         for (int layer_index = 0; layer_index < LAYERS; layer_index++) {
             const Layer &layer = LAYER_ROWS[layer_index];
-            stage_qkv<KIND, attention_output_slice>(worker, stream, layer.first_step + 0,    // step 1 + 5 a layer   stage_linear.hip:140
-                epoch + layer.qkv_await, epoch + layer.qkv_publish, layer.qkv_norm);
-            stage_attention<KIND>(worker, layer.first_step + 1,                              // step 2 + 5 a layer   stage_attention.hip:45
-                epoch + layer.attention_await, epoch + layer.attention_publish, layer.attention_kv);
-            stage_attention_output<KIND, gate_up_slice>(worker, stream, layer.first_step + 2, // step 3 + 5 a layer   stage_linear.hip:140
-                epoch + layer.attention_output_await, epoch + layer.attention_output_publish, 0);
-            stage_gate_up<KIND, down_slice>(worker, stream, layer.first_step + 3,            // step 4 + 5 a layer   stage_linear.hip:140
-                epoch + layer.gate_up_await, epoch + layer.gate_up_publish, layer.gate_up_norm);
-            stage_down<KIND, next_layer_slice>(worker, stream, layer.first_step + 4,         // step 5 + 5 a layer   stage_linear.hip:140
-                epoch + layer.down_await, epoch + layer.down_publish, 0);
+            stage_qkv<KIND, attention_output_slice>(worker, stream, layer.first_step + 0,    // step 1 + 5 a layer   stage_linear.hip:144
+                {MAIL_HIDDEN, epoch + layer.qkv_in_epoch}, {MAIL_QKV, epoch + layer.qkv_out_epoch}, layer.qkv_norm);
+            stage_attention<KIND>(worker, layer.first_step + 1,                              // step 2 + 5 a layer   stage_attention.hip:168
+                {MAIL_QKV, epoch + layer.attention_in_epoch}, {MAIL_ATTENDED, epoch + layer.attention_out_epoch}, layer.attention_kv, 0);
+            stage_attention_output<KIND, gate_up_slice>(worker, stream, layer.first_step + 2, // step 3 + 5 a layer   stage_linear.hip:144
+                {MAIL_ATTENDED, epoch + layer.attention_output_in_epoch}, {MAIL_HIDDEN_2, epoch + layer.attention_output_out_epoch});
+            stage_gate_up<KIND, down_slice>(worker, stream, layer.first_step + 3,            // step 4 + 5 a layer   stage_linear.hip:144
+                {MAIL_HIDDEN_2, epoch + layer.gate_up_in_epoch}, {MAIL_GATED, epoch + layer.gate_up_out_epoch}, layer.gate_up_norm);
+            stage_down<KIND, next_layer_slice>(worker, stream, layer.first_step + 4,         // step 5 + 5 a layer   stage_linear.hip:144
+                {MAIL_GATED, epoch + layer.down_in_epoch}, {MAIL_HIDDEN, epoch + layer.down_out_epoch});
         }
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:140
-                epoch + 2, epoch + 0, 0x400);
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:144
+                {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
             stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
-                epoch + 0, epoch + 0, index, epoch + EPOCHS_PER_STEP);
+                {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
         }
-        stage_token<KIND>(worker, 13, epoch + 0, index, head);                               // step 13   stage_token.hip:6
+        stage_token<KIND>(worker, 13, {MAIL_NEXT_TOKEN, epoch + 0}, index, head);            // step 13   stage_token.hip:6
         token = uniform(lds.token[0]);
         if (uniform(lds.token[1]))
             break;
