@@ -83,6 +83,7 @@ int stage_add(struct fusing *fusing, struct plan_body body, const struct node *n
         .body = body_named(fusing, body, mailbox != NULL),
         .layer = node->layer,
         .read_epoch = -1,
+        .reads_node = origin.producer < 0 ? -1 : origin.value,
         .writes_to = mailbox,
         .write_epoch = -1,
         .norm_offset = -1,
@@ -134,7 +135,7 @@ static bool fuse_embed(struct fusing *fusing, int index) {
                                    .summary = "hidden = row of the token in the embedding",
                                    .rows = node->elements,
                                    .scale = scale};
-    const struct stage_origin origin = {.producer = -1};
+    const struct stage_origin origin = {.producer = -1, .value = -1};
     const int stage = stage_add(fusing, body, node, fusing->everywhere ? NULL : "hidden", origin);
     fusing->planning->embed_tensor = node->tensor;
     fusing->stream = value;
@@ -214,7 +215,7 @@ static bool add_to_owned(struct fusing *fusing, int index, int summand, int sum)
 
 // What every CU receives and adds to its whole residual: scale * rmsnorm(W y).
 struct addition {
-    int producer;            // the stage of the product
+    int producer, value;     // the stage of the product, and the node that it publishes
     const struct node *norm; // NULL: none
     double scale;
 };
@@ -246,6 +247,7 @@ static bool take_addition(struct fusing *fusing, const struct node *sum, int sum
                    ? false
                    : cannot(fusing, sum, "one summand must be a product, or a norm of one");
     addition->producer = fusing->stage_of[top];
+    addition->value = top;
     return true;
 }
 
@@ -262,7 +264,8 @@ static void add_everywhere(struct fusing *fusing, const struct node *sum,
         .prologue = normed ? "rmsnorm" : "plain",
         .rows = sum->elements,
         .scale = addition->scale};
-    const struct stage_origin origin = {.producer = addition->producer, .norm = addition->norm};
+    const struct stage_origin origin = {
+        .producer = addition->producer, .value = addition->value, .norm = addition->norm};
     stage_add(fusing, body, sum, NULL, origin);
 }
 
@@ -321,7 +324,8 @@ static bool fuse_head(struct fusing *fusing, int index) {
                                    .input_scale = source.scale,
                                    .bias = node->bias != NULL,
                                    .softcap = node->softcap};
-    struct stage_origin origin = {.producer = source.producer, .norm = source.norm};
+    struct stage_origin origin = {
+        .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, head, node, "candidates", origin);
     products_set(fusing, stage, &index, 1, false);
     const struct plan_body select = {.name = "select",
@@ -330,14 +334,14 @@ static bool fuse_head(struct fusing *fusing, int index) {
                                          "next token: the best of all CUs, lowest id at a tie",
                                      .input = "mailbox",
                                      .rows = 1};
-    origin = (struct stage_origin){.producer = stage};
+    origin = (struct stage_origin){.producer = stage, .value = -1};
     const int selected = stage_add(fusing, select, node, "next_token", origin);
     const struct plan_body token = {.name = "token",
                                     .op = "token",
                                     .summary = "every CU takes the next token and whether to go on",
                                     .input = "mailbox",
                                     .rows = 1};
-    origin = (struct stage_origin){.producer = selected};
+    origin = (struct stage_origin){.producer = selected, .value = -1};
     stage_add(fusing, token, node, NULL, origin);
     fusing->planning->head_tensor = node->tensor;
     fusing->fused[index] = true;

@@ -167,7 +167,7 @@ static void apply(const struct edit *edit, struct value *root) {
 static struct plan_plan read_back(const struct value *value, struct arena *arena) {
     struct diagnostics diagnostics = {0};
     struct text text = {0};
-    struct plan_plan plan;
+    struct plan_plan plan = {0};
     text_append(&text, "plan ");
     value_print_lua(&text, value, 2);
     struct script *script = script_open(script_default_limits(), &diagnostics);
