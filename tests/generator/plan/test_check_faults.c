@@ -110,6 +110,7 @@ static const struct {
     {"machine", "isa", ANY},
     {"machine", "compiler_options", ANY},
     {"machine", "registers_per_lane", ANY},
+    {"machine", "memory_bytes", ANY}, // what this plan needs is far below it
     {"machine", "register_granule", ANY},
     {"machine", "waves_per_simd_max", ANY},
     {"machine", "lds_capacity_bytes", ANY}, // the arrays of this plan are far below it
