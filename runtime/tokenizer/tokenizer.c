@@ -276,6 +276,11 @@ uint32_t tokenizer_token_count(const struct tokenizer *tokenizer) {
     return tokenizer->model.vocabulary.token_count;
 }
 
+bool tokenizer_has_token(const struct tokenizer *tokenizer, uint32_t id) {
+    size_t length;
+    return vocabulary_text(&tokenizer->model.vocabulary, id, &length) != NULL;
+}
+
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id) {
     const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
     return id < vocabulary->token_count && vocabulary->tokens[id].special;
