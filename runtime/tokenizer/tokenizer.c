@@ -225,7 +225,7 @@ static bool push(struct tokenizer_stream *stream, uint32_t id, struct monogen_er
     const struct tokenizer *tokenizer = stream->tokenizer;
     size_t length;
     const char *text = vocabulary_decoded_text(&tokenizer->model.vocabulary, id, &length);
-    if (!text || (stream->skip_special && tokenizer_is_special(tokenizer, id)))
+    if (!text || (stream->skip_special && tokenizer->model.vocabulary.tokens[id].skipped))
         return true;
     return decoder_push(&tokenizer->decoder, &stream->state, text, length, error);
 }

@@ -12,6 +12,7 @@ struct vocabulary_token {
     uint32_t start, length;                 // in texts
     uint32_t decoded_start, decoded_length; // what decoding takes in its place, mostly the same
     bool present, special;
+    bool skipped; // gives nothing where special tokens are skipped
 };
 
 // Holds all that a look-up compares, so that it touches one slot and one text.

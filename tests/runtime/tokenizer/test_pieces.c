@@ -65,6 +65,23 @@ static void added_tokens_are_found_by_their_flags(void **state) {
     tokenizer_close(tokenizer);
 }
 
+// The reference knows special tokens by their content when it skips them, and a token that the
+// normalizer changes is decoded to something else.
+static void special_tokens_are_skipped_by_their_content(void **state) {
+    (void)state;
+    struct tokenizer *tokenizer = open_text(
+        "{" LETTER_MODEL ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"w\"},"
+        "\"content\":\"d\"},\"added_tokens\":["
+        "{\"id\":12,\"content\":\"<w>\",\"normalized\":true,\"special\":true},"
+        "{\"id\":13,\"content\":\"<a>\",\"normalized\":true,\"special\":true},"
+        "{\"id\":14,\"content\":\"<ww>\",\"normalized\":false,\"special\":true}]}");
+    EXPECT_IDS(tokenizer, "<w><d><a><ww>", 12, 12, 13, 14);
+    EXPECT_TEXT(tokenizer, "a <d> <a> <ww> b", false, 0, 12, 13, 14, 1);
+    EXPECT_TEXT(tokenizer, "a <d> b", true, 0, 12, 13, 14, 1);
+    assert_true(tokenizer_is_special(tokenizer, 12));
+    tokenizer_close(tokenizer);
+}
+
 static void template_goes_around_the_text(void **state) {
     (void)state;
     struct tokenizer *tokenizer = open_text(
@@ -180,6 +197,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_send_matches_where_they_belong),
         cmocka_unit_test(added_tokens_are_found_by_their_flags),
+        cmocka_unit_test(special_tokens_are_skipped_by_their_content),
         cmocka_unit_test(template_goes_around_the_text),
         cmocka_unit_test(merges_go_by_rank),
         cmocka_unit_test(merging_agrees_with_its_definition),
