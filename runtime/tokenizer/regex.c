@@ -1,13 +1,16 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "runtime/tokenizer/regex.h"
 
+#include "runtime/tokenizer/unicode_newer.h"
 #include "runtime/tokenizer/utf8.h"
 
 #include <pcre2.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#define MAX_PATTERN_BYTES 16384
+#define MAX_PATTERN_BYTES ((size_t)16384)
+#define MAX_TRANSLATED_BYTES (8 * MAX_PATTERN_BYTES) // newer characters are named one by one
 #define MAX_STEPS_PER_MATCH 10000000 // PCRE2's own default, of the order of a second
 #define MAX_HEAP_KIB 65536
 #define JIT_STACK_BYTES (1 << 20)
@@ -35,7 +38,7 @@ static pcre2_code *compile(const char *pattern, size_t length, struct monogen_er
         tokenizer_out_of_memory(error);
         return NULL;
     }
-    pcre2_set_max_pattern_length(context, MAX_PATTERN_BYTES);
+    pcre2_set_max_pattern_length(context, MAX_TRANSLATED_BYTES);
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     int problem;
     PCRE2_SIZE place;
@@ -58,12 +61,24 @@ static pcre2_code *compile(const char *pattern, size_t length, struct monogen_er
     return code;
 }
 
+// Whether this PCRE2's Unicode ("14.0.0") is older than the reference's.
+static bool lacks_newer_characters(void) {
+    char version[24] = "";
+    if (pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, NULL) > (int)sizeof version)
+        return true;
+    return pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, version) < 0 ||
+           strtol(version, NULL, 10) < UNICODE_NEWER_UP_TO;
+}
+
 struct regex *regex_compile(const char *pattern, struct monogen_error *error) {
     struct byte_buffer translated = {0};
     struct regex *regex = calloc(1, sizeof *regex);
     if (!regex)
         tokenizer_out_of_memory(error);
-    else if (regex_translate(pattern, &translated, error) &&
+    else if (strlen(pattern) > MAX_PATTERN_BYTES)
+        monogen_fail(error, MONOGEN_BAD_INPUT, "regular expression: it has more than %zu bytes",
+                     MAX_PATTERN_BYTES);
+    else if (regex_translate(pattern, lacks_newer_characters(), &translated, error) &&
              byte_buffer_append(&translated, "", 1, error))
         regex->code = compile(translated.bytes, translated.length - 1, error);
     byte_buffer_free(&translated);
