@@ -25,7 +25,7 @@ struct command_line {
     struct override_list set;
     int64_t context, max_tokens, steps, seed;
     double tolerance;
-    bool json;
+    bool json, plain, skip_special;
 };
 
 // One subcommand.
@@ -44,8 +44,10 @@ enum verb_bit {
     VERB_GENERATE = 1 << 0,
     VERB_RUN = 1 << 1,
     VERB_VERIFY = 1 << 2,
-    VERB_INSPECT = 1 << 3,
-    VERB_DOCTOR = 1 << 4,
+    VERB_TOKENIZE = 1 << 3,
+    VERB_DETOKENIZE = 1 << 4,
+    VERB_INSPECT = 1 << 5,
+    VERB_DOCTOR = 1 << 6,
 };
 
 extern const struct verb verbs[]; // [verb_count]; verb i has the bit 1 << i

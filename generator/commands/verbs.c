@@ -4,6 +4,10 @@
     "SPEC is a Lua file or the name of one under specs/models; HF_DIR is a Hugging Face folder\n"  \
     "with config.json and its weights.\n"
 
+#define TOKENIZER_MEANING                                                                          \
+    "DIR is a folder with a tokenizer.json, such as a Hugging Face checkpoint, or the name of a\n" \
+    "SPEC that has a checkpoint under specs/checkpoints.\n"
+
 const struct verb verbs[] = {
     {"generate", "SPEC|HF_DIR [OPTION]...", 0, 1,
      "writes a model's kernel for a target, with the artefact of every stage of its making",
@@ -29,6 +33,23 @@ const struct verb verbs[] = {
      "cache the median of all positions must not exceed 1e-2 either, 1e-3 where logits are\n"
      "computed. Exit status 1 on a difference.\n",
      NULL, verify_command},
+    {"tokenize", "DIR [--plain] [--json] | DIR --golden FILE", 1, 1,
+     "turns a text into token ids, or compares a tokenizer with the reference's golden file",
+     TOKENIZER_MEANING
+     "The text is standard input to its end, UTF-8, with nothing stripped; its ids go on one line\n"
+     "with blanks between. Special tokens that stand in the text are found with --plain too.\n"
+     "With --golden the ids with and without special tokens and the texts of both are compared, "
+     "and\n"
+     "the first row that differs is named: exit status 1.\n\n"
+     "  printf 'It is a truth' | monogen tokenize austen-3m --json\n",
+     NULL, tokenize_command},
+    {"detokenize", "DIR [--skip-special]", 1, 1, "turns token ids into their text",
+     TOKENIZER_MEANING
+     "The ids are standard input to its end, blanks or a comma between, or a JSON array: what\n"
+     "tokenize prints. The text goes to standard output as it is. Bytes that form no character\n"
+     "become U+FFFD.\n\n"
+     "  printf 'It is a truth' | monogen tokenize austen-3m | monogen detokenize austen-3m\n",
+     NULL, detokenize_command},
     {"inspect", "DIR [VIEW [WHICH]] [--json]", 1, 8,
      "answers questions about a folder that generate wrote", NULL, print_inspect_views,
      inspect_command},

@@ -41,7 +41,8 @@ static const struct room {
      {"generator/base", "generator/model", "generator/target", "generator/plan", "generator/render",
       "generator/compile", "generator/pipeline", "generator/reference", "runtime/monogen.h",
       "runtime/error.h", "runtime/safetensors.h", "runtime/random_weights.h", "runtime/json_node.h",
-      "runtime/backend/backend.h"}},
+      "runtime/backend/backend.h",
+      "runtime/tokenizer/tokenizer.h"}},
     {"generator", {"generator/base/version.h", "generator/commands"}}, // main.c
     {"runtime", {"runtime/backend/backend.h", "runtime/tokenizer/tokenizer.h"}},
     {"runtime/backend", {"runtime"}},
