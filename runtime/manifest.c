@@ -12,6 +12,7 @@
 #define MANIFEST_MAX_FILE_BYTES ((size_t)64 << 20)
 #define MAX_MEMORY_BYTES ((uint64_t)1 << 46)  // 64 TiB: more than any device has
 #define MAX_PACKED_ROWS ((uint64_t)1 << 24)   // of one stage
+#define MAX_ALL_ROWS ((uint64_t)1 << 28)      // of all stages: each row is looked at
 #define MAX_COLUMNS ((uint64_t)1 << 28)       // of one tensor
 #define MAX_TILE_ROWS 4096                    // rows that a CU multiplies together
 #define MAX_LAUNCH_EPOCHS ((uint64_t)1 << 31) // so that one launch never meets an epoch twice
@@ -269,8 +270,9 @@ static void read_parts(const struct json_node *stage_node, struct manifest_stage
     stage->parts = parts;
 }
 
+// `all_rows`: the packed rows of all stages so far.
 static void read_stage(const struct json_node *node, const struct manifest *manifest,
-                       struct manifest_stage *stage) {
+                       struct manifest_stage *stage, uint64_t *all_rows) {
     stage->step = (int)json_field_signed(node, "step", 0, INT32_MAX);
     stage->name = json_field_string(node, "name");
     stage->layer = (int)json_field_signed(node, "layer", -1, INT32_MAX);
@@ -282,9 +284,13 @@ static void read_stage(const struct json_node *node, const struct manifest *mani
     if (node->document->failed)
         return;
     uint64_t owned = stage->partition->first_tile[manifest->target.cus];
+    *all_rows += stage->tiles * stage->tile_rows;
     if (stage->tiles * stage->tile_rows > MAX_PACKED_ROWS)
         json_node_fail(node, "%" PRIu64 " tiles of %" PRIu64 " rows are too many rows",
                        stage->tiles, stage->tile_rows);
+    else if (*all_rows > MAX_ALL_ROWS)
+        json_node_fail(node, "the stages up to this one have %" PRIu64 " rows, too many",
+                       *all_rows);
     else if (owned != stage->tiles)
         json_node_fail(node, "has %" PRIu64 " tiles, its partition \"%s\" %" PRIu64, stage->tiles,
                        stage->partition->name, owned);
@@ -301,7 +307,7 @@ static bool add_stage_bytes(const struct manifest_stage *stage, size_t element_b
 }
 
 static void read_region(const struct json_node *node, const struct manifest *manifest,
-                        struct manifest_region *region) {
+                        struct manifest_region *region, uint64_t *all_rows) {
     size_t needed = 0, element_bytes = weight_dtype_bytes(manifest->weight_dtype);
     region->name = json_field_string(node, "name");
     region->offset = json_field_integer(node, "offset", 0, MAX_MEMORY_BYTES);
@@ -323,7 +329,7 @@ static void read_region(const struct json_node *node, const struct manifest *man
             json_document_array(node->document, region->stage_count, sizeof *stages);
         for (size_t i = 0; stages && i < region->stage_count; i++) {
             struct json_node item = json_node_item(&array, i);
-            read_stage(&item, manifest, &stages[i]);
+            read_stage(&item, manifest, &stages[i], all_rows);
             if (!node->document->failed && !add_stage_bytes(&stages[i], element_bytes, &needed))
                 json_node_fail(&item, "its region is too large");
         }
@@ -352,9 +358,10 @@ static void read_weights(const struct json_node *root, struct manifest *manifest
     size_t count = json_node_count(&array);
     struct manifest_region *regions = json_document_array(root->document, count, sizeof *regions);
     struct extent *extents = json_document_array(root->document, count, sizeof *extents);
+    uint64_t all_rows = 0;
     for (size_t i = 0; extents && i < count; i++) {
         struct json_node item = json_node_item(&array, i);
-        read_region(&item, manifest, &regions[i]);
+        read_region(&item, manifest, &regions[i], &all_rows);
         extents[i] = (struct extent){regions[i].offset, regions[i].bytes, i};
     }
     check_extents(&array, extents, count, manifest->memory.weights_bytes, "weights_bytes");

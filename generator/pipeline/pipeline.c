@@ -124,6 +124,16 @@ static bool emit_source(struct run *run) {
     return true;
 }
 
+// The plan counts them; whoever compiles wants a NULL behind the last.
+static const char *const *compiler_options(struct arena *arena,
+                                           const struct plan_machine *machine) {
+    const size_t count = (size_t)machine->compiler_options_count;
+    const char **options = arena_array(arena, count + 1, sizeof *options);
+    for (size_t i = 0; i < count; i++)
+        options[i] = machine->compiler_options[i];
+    return options;
+}
+
 static bool compile(struct run *run) {
     struct generation *generation = run->generation;
     const struct plan_machine *machine = &generation->plan.machine;
@@ -135,7 +145,7 @@ static bool compile(struct run *run) {
         .source_name = run->request->source_file ? run->request->source_file : "3-kernel.hip",
         .source = generation->source.bytes,
         .kernel = kernel_symbol,
-        .options = machine->compiler_options,
+        .options = compiler_options(&generation->arena, machine),
         .registers_per_lane = machine->registers_per_lane,
         .register_granule = machine->register_granule,
         .waves_per_simd_max = machine->waves_per_simd_max,

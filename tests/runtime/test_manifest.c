@@ -280,6 +280,21 @@ static void values_that_break_a_rule_are_refused(void **state) {
     }
 }
 
+// Every packed row is looked at: a short file must not ask for hours of that.
+static void too_many_rows_are_refused(void **state) {
+    struct kernel_folder *folder = *state;
+    kernel_folder_set(folder, "partitions[0].first_tile", "[0, 4096, 4096, 4096]");
+    json_t *stage = kernel_folder_at(folder, "weights.regions[0].stages[0]");
+    json_object_set_new(stage, "tiles", json_integer(4096));
+    json_object_set_new(stage, "tile_rows", json_integer(4096));
+    json_object_set_new(stage, "parts", json_array());
+    json_t *stages = json_array();
+    for (int i = 0; i < 17; i++)
+        json_array_append(stages, stage);
+    json_object_set_new(kernel_folder_at(folder, "weights.regions[0]"), "stages", stages);
+    expect_refused(folder, "stages[16]: the stages up to this one have 285212672 rows, too many");
+}
+
 static void a_model_without_rotary_embedding_is_read(void **state) {
     struct kernel_folder *folder = *state;
     kernel_folder_set(folder, "ropes", "[]");
@@ -354,6 +369,7 @@ int main(void) {
         TEST(every_missing_key_is_named),
         TEST(every_wrong_type_is_named),
         TEST(values_that_break_a_rule_are_refused),
+        TEST(too_many_rows_are_refused),
         TEST(a_model_without_rotary_embedding_is_read),
         TEST(unknown_keys_are_ignored),
         TEST(files_that_are_no_manifest_are_refused),
