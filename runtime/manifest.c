@@ -144,6 +144,36 @@ static void read_memory(const struct json_node *root, struct manifest_memory *me
     memory->mailbox_pairs = json_field_integer(&node, "mailbox_pairs", 0, UINT32_MAX);
 }
 
+static enum weight_dtype read_dtype(const struct json_node *node) {
+    const char *name = json_field_string(node, "dtype");
+    enum weight_dtype dtype = WEIGHT_BF16;
+    while (dtype < WEIGHT_F32 && strcmp(name, weight_dtype_name(dtype)) != 0)
+        dtype++;
+    if (strcmp(name, weight_dtype_name(dtype)) != 0)
+        json_node_fail(node, "dtype \"%s\" is none of bf16, f16 and f32", name);
+    return dtype;
+}
+
+static void read_kv(const struct json_node *root, struct manifest *manifest) {
+    struct manifest_kv *kv = &manifest->kv;
+    struct json_node node = json_node_field(root, "kv");
+    kv->dtype = read_dtype(&node);
+    if (kv->dtype == WEIGHT_F16)
+        json_node_fail(&node, "a KV cache is bf16 or f32, not f16");
+    kv->row_elements = (uint32_t)json_field_integer(&node, "row_elements", 1, MAX_COLUMNS);
+    kv->head_dim = (uint32_t)json_field_integer(&node, "head_dim", 1, kv->row_elements);
+    if (node.document->failed)
+        return;
+    // Below 2^31 positions * 2^28 elements * 4 bytes.
+    const size_t array_bytes =
+        (size_t)manifest->model.context * kv->row_elements * weight_dtype_bytes(kv->dtype);
+    kv->arrays = manifest->memory.kv_bytes / array_bytes;
+    if (manifest->memory.kv_bytes % array_bytes)
+        json_node_fail(&node, "%zu bytes are no multiple of %" PRIu32 " rows of %" PRIu32 " %s",
+                       manifest->memory.kv_bytes, manifest->model.context, kv->row_elements,
+                       weight_dtype_name(kv->dtype));
+}
+
 static void read_rope(const struct json_node *root, uint32_t context, struct manifest_rope *rope) {
     struct json_node node = json_node_field(root, "rope");
     struct json_node frequencies = json_node_field(&node, "inverse_frequencies");
@@ -322,13 +352,7 @@ static void read_region(const struct json_node *node, const struct manifest *man
 
 static void read_weights(const struct json_node *root, struct manifest *manifest) {
     struct json_node node = json_node_field(root, "weights");
-    const char *dtype = json_field_string(&node, "dtype");
-    enum weight_dtype candidate = WEIGHT_BF16;
-    while (candidate < WEIGHT_F32 && strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        candidate++;
-    if (strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        json_node_fail(&node, "dtype \"%s\" is none of bf16, f16 and f32", dtype);
-    manifest->weight_dtype = candidate;
+    manifest->weight_dtype = read_dtype(&node);
 
     struct json_node array = json_node_field(&node, "regions");
     size_t count = json_node_count(&array);
@@ -405,6 +429,7 @@ static void read_manifest(struct manifest_file *file) {
     read_target(&root, &manifest->target);
     read_kernel(&root, manifest);
     read_memory(&root, &manifest->memory);
+    read_kv(&root, manifest);
     read_rope(&root, manifest->model.context, &manifest->rope);
     read_partitions(&root, manifest);
     read_weights(&root, manifest);

@@ -53,6 +53,14 @@ struct manifest_memory {
     size_t mailbox_pairs; // 8 bytes each
 };
 
+// The KV cache is [arrays][model.context][row_elements], an array for K and for V of each KV head
+// of each layer. Of a row the first head_dim elements mean something, the others stay zero.
+struct manifest_kv {
+    enum weight_dtype dtype; // WEIGHT_BF16 or WEIGHT_F32
+    uint32_t head_dim, row_elements;
+    size_t arrays; // follows from memory.kv_bytes
+};
+
 // Table [rows][pair_count][2] f32 of cosine and sine, both times amplitude, see rope_table.h.
 // pair_count 0: the model has no rotary embedding and the kernel gets a null address.
 struct manifest_rope {
@@ -127,6 +135,7 @@ struct manifest {
     struct manifest_target target;
     struct manifest_kernel kernel;
     struct manifest_memory memory;
+    struct manifest_kv kv;
     struct manifest_rope rope;
     enum weight_dtype weight_dtype;
     const struct manifest_region *regions;

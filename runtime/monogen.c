@@ -1,6 +1,7 @@
 // The public interface: prompts, context and text around the launches of a session.
 #include "runtime/monogen.h"
 
+#include "runtime/random_kv.h"
 #include "runtime/safetensors.h"
 #include "runtime/session.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -280,6 +281,22 @@ bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count,
     model->position = (uint32_t)count;
     model->has_pending = false;
     return true;
+}
+
+bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, uint64_t seed,
+                          struct monogen_error *error) {
+    const struct session *session = &model->session;
+    const uint32_t context = session->manifest->model.context;
+    if (first > end || end >= context)
+        return monogen_fail(error, MONOGEN_BAD_INPUT,
+                            "positions %" PRIu32 " to %" PRIu32 " are no part of a context of "
+                            "%" PRIu32 " that leaves room for a token",
+                            first, end, context);
+    model->has_pending = false;
+    model->position = end;
+    return forget_text(model, error) &&
+           random_kv_fill(session->manifest, first, end, seed, session->backend, session->device,
+                          &session->memories[ARGUMENT_kv], error);
 }
 
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }

@@ -70,6 +70,13 @@ bool monogen_generate(struct monogen *model, const struct monogen_request *reque
 bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count, float *logits,
                     struct monogen_error *error);
 
+// For measurements. Fills K and V of positions first .. end - 1 with random numbers and makes the
+// context one of `end` positions, as if that many tokens had been run; what is below `first` stays
+// as it is. A request with keep_context and a token goes on behind them. False after filling
+// *error: no room is left for that token, or first > end.
+bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, uint64_t seed,
+                          struct monogen_error *error);
+
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);
 bool monogen_has_tokenizer(const struct monogen *model);

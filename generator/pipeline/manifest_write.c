@@ -112,6 +112,10 @@ static void write_memory(struct table manifest, const struct plan_plan *plan) {
     set_integer(memory, "vectors_bytes", plan->vector_bytes);
     set_integer(memory, "kv_bytes", plan->kv.bytes);
     set_integer(memory, "mailbox_pairs", plan->mailbox_pairs);
+    struct table kv = set_table(manifest, "kv");
+    set_string(kv, "dtype", strcmp(plan->shape.kv_dtype, "fp32") == 0 ? "f32" : "bf16");
+    set_integer(kv, "head_dim", plan->shape.head_dim);
+    set_integer(kv, "row_elements", plan->kv.row_elements);
     struct table rope = set_table(manifest, "rope");
     set_integer(rope, "rows", plan->shape.context);
     set_numbers(rope, "inverse_frequencies", plan->rope.inverse_frequencies,

@@ -55,6 +55,10 @@ static void a_manifest_is_read(void **state) {
     assert_int_equal(m->memory.vectors_bytes, 96);
     assert_int_equal(m->memory.kv_bytes, 256);
     assert_int_equal(m->memory.mailbox_pairs, 32);
+    assert_int_equal(m->kv.dtype, WEIGHT_F32);
+    assert_int_equal(m->kv.head_dim, 1);
+    assert_int_equal(m->kv.row_elements, 1);
+    assert_int_equal(m->kv.arrays, 1);
     assert_int_equal(m->rope.rows, 64);
     assert_int_equal(m->rope.pair_count, 2);
     assert_true(m->rope.inverse_frequencies[1] == 0.01);
@@ -199,6 +203,11 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"memory.weights_bytes", "99999999999999999999", "too big integer"},
         {"memory.vectors_bytes", "95", "vectors_bytes"},
         {"memory.mailbox_pairs", "31", "mailboxes[1].pairs: is 16, must be 0 to 15"},
+        {"kv.dtype", "\"q8\"", "dtype \"q8\""},
+        {"kv.dtype", "\"f16\"", "bf16 or f32"},
+        {"kv.row_elements", "0", "kv.row_elements"},
+        {"kv.row_elements", "3", "256 bytes are no multiple of 64 rows of 3 f32"},
+        {"kv.head_dim", "2", "kv.head_dim: is 2, must be 1 to 1"},
         {"rope.rows", "63", "rope.rows: is 63, must be 64"},
         {"rope.amplitude", "\"1\"", "rope.amplitude: must be a finite number"},
         {"partitions[0].first_tile", "[1, 2, 3, 4]", "first_tile[0]: is 1, must be 0 to 0"},

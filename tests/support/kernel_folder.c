@@ -21,6 +21,7 @@ static const char MANIFEST[] =
     " 'kernel': {'object': 'fake_kernel.so', 'symbol': 'fake_echo', 'workgroups': 4,"
     "   'threads_per_workgroup': 1, 'lds_bytes': 0, 'epochs_per_step': 5, 'arguments': []},"
     " 'memory': {'weights_bytes': 4416, 'vectors_bytes': 96, 'kv_bytes': 256, 'mailbox_pairs': 32},"
+    " 'kv': {'dtype': 'f32', 'head_dim': 1, 'row_elements': 1},"
     " 'rope': {'rows': 64, 'inverse_frequencies': [1.0, 0.01], 'amplitude': 1.0},"
     " 'partitions': [{'name': 'even', 'first_tile': [0, 2, 3, 4]},"
     "                {'name': 'uneven', 'first_tile': [0, 3, 3, 5]}],"
