@@ -299,6 +299,17 @@ bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, u
                           &session->memories[ARGUMENT_kv], error);
 }
 
+bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
+                   struct monogen_error *error) {
+    const struct session *session = &model->session;
+    if (!session->backend->sweep)
+        return monogen_fail(error, MONOGEN_BAD_USAGE, "device %s has no bandwidth sweep yet",
+                            session->backend->name);
+    *bytes = session->manifest->memory.weights_bytes;
+    return session->backend->sweep(session->device, &session->memories[ARGUMENT_weights], *bytes,
+                                   seconds, error);
+}
+
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }
 
 uint32_t monogen_context(const struct monogen *model) {

@@ -77,6 +77,12 @@ bool monogen_logits(struct monogen *model, const uint32_t *tokens, size_t count,
 bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, uint64_t seed,
                           struct monogen_error *error);
 
+// For measurements. Reads all weights once, as fast as the device can, with as many workgroups as
+// the kernel has: the bandwidth that a kernel's own can be compared with. *bytes: of the weights.
+// False after filling *error; MONOGEN_BAD_USAGE where the device has no such sweep yet.
+bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
+                   struct monogen_error *error);
+
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);
 bool monogen_has_tokenizer(const struct monogen *model);

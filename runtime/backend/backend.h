@@ -55,6 +55,12 @@ struct backend {
                    struct monogen_error *error);
     // Whether the launch has ended. After LAUNCH_FAILED *error says why.
     enum launch_state (*poll)(struct device *device, struct monogen_error *error);
+
+    // Reads [bytes] from the start of the memory once, in the way that is fastest on this device,
+    // with as many workgroups as the kernel has, and says how long that took. What a kernel that
+    // streams its weights is compared with. NULL: not there yet. Requires: no launch is running.
+    bool (*sweep)(struct device *device, const struct device_memory *memory, size_t bytes,
+                  double *seconds, struct monogen_error *error);
 };
 
 extern const struct backend backend_host; // shared object, one thread a CU

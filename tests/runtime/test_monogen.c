@@ -307,6 +307,18 @@ static void a_context_can_be_filled(void **state) {
     monogen_close(model);
 }
 
+static void the_weights_are_swept(void **state) {
+    struct kernel_folder *folder = *state;
+    struct monogen *model = open_random(folder);
+    double seconds = 0;
+    size_t bytes = 0;
+    if (!monogen_sweep(model, &seconds, &bytes, &folder->error))
+        fail_msg("%s", folder->error.message);
+    assert_int_equal(bytes, 4416);
+    assert_true(seconds > 0);
+    monogen_close(model);
+}
+
 static void two_models_are_independent(void **state) {
     struct kernel_folder *folder = *state;
     struct monogen *models[2] = {open_random(folder), open_random(folder)};
@@ -425,7 +437,7 @@ int main(void) {
         TEST(a_full_context_ends_a_text), TEST(a_stop_token_ends_a_text),
         TEST(text_is_continued),          TEST(the_example_program_prints_the_text),
         TEST(logits_follow_each_token),   TEST(two_models_are_independent),
-        TEST(a_context_can_be_filled),
+        TEST(a_context_can_be_filled),    TEST(the_weights_are_swept),
         TEST(bad_requests_are_refused),   TEST(a_bad_tokenizer_is_an_error_of_text_alone),
         TEST(a_fault_ends_a_model),       TEST(what_cannot_be_opened_is_named),
     };
