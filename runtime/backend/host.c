@@ -18,6 +18,7 @@
 typedef void host_kernel(const void *argument_block, unsigned workgroup);
 
 enum { STACK_BYTES = 1 << 20 }; // small: a target may have hundreds of CUs
+enum { LARGE_PAGE_BYTES = 2 << 20 };
 
 enum gate { GATE_SHUT, GATE_OPEN, GATE_ABANDONED };
 
@@ -124,6 +125,10 @@ static bool host_allocate(struct device *device, size_t bytes, enum memory_kind 
     if (pages == MAP_FAILED)
         return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "no memory for %zu bytes: %s", bytes,
                             strerror(errno));
+    // Large pages, where the system gives them, spare most walks of the page table. Not for memory
+    // of which a part is used, such as a KV cache: there they would be zeroed for nothing.
+    if (kind == MEMORY_STREAMED && bytes >= LARGE_PAGE_BYTES)
+        madvise(pages, bytes, MADV_HUGEPAGE);
     memory->host = pages;
     memory->device_address = (uint64_t)(uintptr_t)pages;
     return true;
@@ -249,6 +254,7 @@ static bool host_sweep_memory(struct device *device, const struct device_memory 
 
 const struct backend backend_host = {
     .name = "host",
+    .uses_processors = true,
     .probe = host_probe,
     .open = host_open,
     .close = host_close,
