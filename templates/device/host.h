@@ -100,5 +100,45 @@ DEVICE u16 float_to_bf16(float x) {
         return (u16)(raw >> 16 | 0x40);
     return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
 }
-DEVICE float exponential(float x) { return std::exp(x); }
+
+DEVICE f32x8 load_floats(const float *at) {
+    f32x8 x;
+    std::memcpy(&x, at, sizeof x);
+    return x;
+}
+DEVICE void store_floats(float *at, f32x8 x) { std::memcpy(at, &x, sizeof x); }
+
+// Lane i of the result is the sum of the lanes of x[i]: ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)).
+DEVICE f32x8 sum_each(const f32x8 (&x)[8]) {
+    f32x8 pairs[4], fours[2];
+    for (int i = 0; i < 4; i++)
+        pairs[i] = __builtin_shufflevector(x[i * 2], x[i * 2 + 1], 0, 2, 8, 10, 4, 6, 12, 14) +
+                   __builtin_shufflevector(x[i * 2], x[i * 2 + 1], 1, 3, 9, 11, 5, 7, 13, 15);
+    for (int i = 0; i < 2; i++)
+        fours[i] =
+            __builtin_shufflevector(pairs[i * 2], pairs[i * 2 + 1], 0, 2, 8, 10, 4, 6, 12, 14) +
+            __builtin_shufflevector(pairs[i * 2], pairs[i * 2 + 1], 1, 3, 9, 11, 5, 7, 13, 15);
+    return __builtin_shufflevector(fours[0], fours[1], 0, 1, 2, 3, 8, 9, 10, 11) +
+           __builtin_shufflevector(fours[0], fours[1], 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+// e^x to 2 units in the last place for -87 <= x <= 88, and beyond it as at the nearer bound: a NaN
+// stays one. x = n ln 2 + r; adding 1.5 * 2^23 rounds to n and leaves it in the low bits.
+template <class Floats, class Words> DEVICE Floats exponential_of(Floats x) {
+    x = x < -87.0f ? x * 0 - 87.0f : x;
+    x = x > 88.0f ? x * 0 + 88.0f : x;
+    const Floats shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+    const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    Floats e = r * (1.0f / 5040) + 1.0f / 720;
+    e = e * r + 1.0f / 120;
+    e = e * r + 1.0f / 24;
+    e = e * r + 1.0f / 6;
+    e = e * r + 0.5f;
+    e = e * r + 1.0f;
+    e = e * r + 1.0f;
+    return __builtin_bit_cast(Floats, __builtin_bit_cast(Words, e) +
+                                          (__builtin_bit_cast(Words, shifted) << 23));
+}
+DEVICE float exponential(float x) { return exponential_of<float, u32>(x); }
+DEVICE f32x8 exponential(f32x8 x) { return exponential_of<f32x8, u32x8>(x); }
 DEVICE float reciprocal_sqrt(float x) { return 1.0f / std::sqrt(x); }

@@ -7,11 +7,6 @@ DEVICE void stream_prefetch(Stream &, Slice) {}
 
 DEVICE void stage_activation(int column, float value) { lds.activation[column] = value; }
 
-DEVICE f32x8 load_floats(const float *at) {
-    f32x8 x;
-    std::memcpy(&x, at, sizeof x);
-    return x;
-}
 DEVICE f32x8 load_weights(const u8 *at) {
     u16x8 raw;
     std::memcpy(&raw, at, sizeof raw);

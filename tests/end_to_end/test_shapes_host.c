@@ -189,12 +189,13 @@ static double relative_rmse(const float *got, const double *expected, int count)
     return sqrt(squares / norm);
 }
 
-static struct monogen *open_kernel(struct generated *made, const char *set) {
+static const char tiny[] = "tests/specs/tiny.lua", tiny_heads[] = "tests/specs/tiny_heads.lua";
+
+static struct monogen *open_kernel(struct generated *made, const char *spec, const char *set) {
     struct monogen_error error = {0};
     const char *folder = temporary_path(set);
-    generated_open(
-        made, &(struct wanted_generation){
-                  .spec = "tests/specs/tiny.lua", .target = "host", .set = set, .compile = true});
+    generated_open(made, &(struct wanted_generation){
+                             .spec = spec, .target = "host", .set = set, .compile = true});
     generated_write(made, folder);
     struct monogen *opened = monogen_open(&(struct monogen_options){.kernel_folder = folder,
                                                                     .random_seed = SEED,
@@ -206,10 +207,10 @@ static struct monogen *open_kernel(struct generated *made, const char *set) {
 }
 
 // Every position of the context, the last one too.
-static void expect_shape(const char *set) {
+static void expect_shape_of(const char *spec, const char *set) {
     skip_without_compiler("cxx");
     struct generated made;
-    struct monogen *opened = open_kernel(&made, set);
+    struct monogen *opened = open_kernel(&made, spec, set);
     const struct model *model = &made.generation.model;
     const uint32_t count = monogen_context(opened);
     const double allowed = strstr(set, "kv=fp32") ? 2e-5 : 2e-2;
@@ -244,6 +245,8 @@ static void expect_shape(const char *set) {
     generated_close(&made);
 }
 
+static void expect_shape(const char *set) { expect_shape_of(tiny, set); }
+
 static void test_odd_sizes(void **state) {
     (void)state;
     // no tile height divides the rows, no unit the columns; a group of 6 heads; more CUs than tiles
@@ -255,6 +258,13 @@ static void test_tied(void **state) {
     (void)state;
     expect_shape("cus=3 kv=fp32 context=12 tie_embeddings=true hidden=72 vocab=77 mlp=40 heads=3 "
                  "kv_heads=3 head_dim=24 tile_rows=2");
+}
+
+// A context of whole blocks and a piece, rows of K and V shorter than what is loaded at once.
+static void test_small_heads(void **state) {
+    (void)state;
+    expect_shape_of(tiny_heads, "cus=2 kv=fp32");
+    expect_shape_of(tiny_heads, "cus=1 kv=bf16 head_dim=6 heads=4");
 }
 
 static void test_others(void **state) {
@@ -275,6 +285,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_odd_sizes),
         cmocka_unit_test(test_tied),
+        cmocka_unit_test(test_small_heads),
         cmocka_unit_test(test_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
