@@ -23,6 +23,7 @@ typedef u16 u16x8 __attribute__((vector_size(16)));
     extern "C" void name(const void *argument_block, unsigned workgroup) {                         \
         (void)workgroup;                                                                           \
         current_arguments = (const Arguments *)argument_block;                                     \
+        choose_pause(CUS);                                                                         \
         try {                                                                                      \
             decode();                                                                              \
         } catch (const Left &) {                                                                   \
@@ -53,8 +54,26 @@ DEVICE u64 clock_ns() {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
 }
-// CUs may outnumber processors: a poll that fails lets another thread run.
-DEVICE void pause() { sched_yield(); }
+// Between two polls. With a processor for every CU what is awaited comes soon, and a yield might
+// give this one's time slice away to another program: only every POLLS_A_YIELD-th poll yields.
+// Where CUs outnumber processors each does, for what is awaited may wait for this very processor.
+constexpr u32 POLLS_A_YIELD = 50;
+static thread_local u32 polls, polls_a_yield;
+DEVICE void pause() {
+    if (++polls < polls_a_yield) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+        return;
+    }
+    polls = 0;
+    sched_yield();
+}
+DEVICE void choose_pause(u32 cus) {
+    cpu_set_t processors;
+    const bool known = sched_getaffinity(0, sizeof processors, &processors) == 0;
+    polls_a_yield = known && (u32)CPU_COUNT(&processors) >= cus ? POLLS_A_YIELD : 1;
+}
 
 // Ends this CU's part.
 struct Left {};
