@@ -21,9 +21,9 @@ struct command_line {
 
     // Options. NULL or 0: not given, and without a default in the table.
     const char *target, *kv, *output, *plan, *source, *cache, *weights, *device, *prompt, *tokens,
-        *golden;
+        *golden, *contexts;
     struct override_list set;
-    int64_t context, max_tokens, steps, seed;
+    int64_t context, max_tokens, steps, seed, repeats;
     double tolerance;
     bool json;
 };
@@ -46,6 +46,7 @@ enum verb_bit {
     VERB_VERIFY = 1 << 2,
     VERB_INSPECT = 1 << 3,
     VERB_DOCTOR = 1 << 4,
+    VERB_BENCH = 1 << 5,
 };
 
 extern const struct verb verbs[]; // [verb_count]; verb i has the bit 1 << i

@@ -7,6 +7,7 @@
 bool generate_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool run_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool verify_command(const struct command_line *line, struct diagnostics *diagnostics);
+bool bench_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool inspect_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool doctor_command(const struct command_line *line, struct diagnostics *diagnostics);
 
