@@ -21,11 +21,11 @@ struct command_line {
 
     // Options. NULL or 0: not given, and without a default in the table.
     const char *target, *kv, *output, *plan, *source, *cache, *weights, *device, *prompt, *tokens,
-        *golden, *contexts;
+        *golden, *contexts, *tuning, *budget;
     struct override_list set;
     int64_t context, max_tokens, steps, seed, repeats;
     double tolerance;
-    bool json;
+    bool json, no_tuning;
 };
 
 // One subcommand.
@@ -47,6 +47,7 @@ enum verb_bit {
     VERB_INSPECT = 1 << 3,
     VERB_DOCTOR = 1 << 4,
     VERB_BENCH = 1 << 5,
+    VERB_TUNE = 1 << 6,
 };
 
 extern const struct verb verbs[]; // [verb_count]; verb i has the bit 1 << i

@@ -8,6 +8,7 @@ bool generate_command(const struct command_line *line, struct diagnostics *diagn
 bool run_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool verify_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool bench_command(const struct command_line *line, struct diagnostics *diagnostics);
+bool tune_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool inspect_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool doctor_command(const struct command_line *line, struct diagnostics *diagnostics);
 

@@ -45,6 +45,18 @@ const struct verb verbs[] = {
      "the\n"
      "tokens: equal for equal results.\n",
      NULL, bench_command},
+    {"tune", "SPEC|HF_DIR [OPTION]...", 1, 1,
+     "measures how many CUs and which tiles are fastest on this machine, and keeps the best",
+     SPEC_MEANING
+     "Measured are the planner's own choice, and every number of CUs (1 to the processors, and "
+     "two\n"
+     "more) with every height of a tile that the engine can do, on random weights. Rounds take\n"
+     "turns through all points; the median decides. Points far behind are given up after two\n"
+     "rounds. The result is signed by all that it depends on (model, target, templates, "
+     "generator,\n"
+     "compiler, machine): generate, run, verify and bench use it where all of that still fits and\n"
+     "--set sets no tuning key, and say so. Ctrl-C keeps what was there before.\n",
+     NULL, tune_command},
 };
 
 const size_t verb_count = sizeof verbs / sizeof *verbs;

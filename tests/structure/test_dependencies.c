@@ -38,8 +38,9 @@ static const struct room {
       "generator/compile", "runtime/backend/backend.h"}},
     {"generator/commands",
      {"generator/base", "generator/model", "generator/target", "generator/plan", "generator/render",
-      "generator/compile", "generator/pipeline", "runtime/monogen.h", "runtime/error.h",
-      "runtime/safetensors.h", "runtime/json_node.h", "runtime/backend/backend.h"}},
+      "generator/compile", "generator/pipeline", "generator/tune", "runtime/monogen.h",
+      "runtime/error.h", "runtime/safetensors.h", "runtime/json_node.h", "runtime/processors.h",
+      "runtime/backend/backend.h"}},
     {"generator", {"generator/base/version.h", "generator/commands"}}, // main.c
     {"runtime", {"runtime/backend/backend.h", "runtime/tokenizer/tokenizer.h"}},
     {"runtime/backend", {"runtime"}},
