@@ -88,6 +88,34 @@ static bool check_plan(struct run *run) {
     return true;
 }
 
+// What an emitted source says in its second line that it was made with ("// monogen 0.1, tuning
+// cus=2"); NULL where that line is gone.
+static const char *tuning_of_source(struct arena *arena, const char *text) {
+    static const char mark[] = ", tuning ";
+    const char *line = text + strcspn(text, "\n");
+    line += *line == '\n';
+    const char *at = strncmp(line, "// ", 3) == 0 ? strstr(line, mark) : NULL;
+    if (!at || at > line + strcspn(line, "\n"))
+        return NULL;
+    at += sizeof mark - 1;
+    return arena_bytes(arena, at, strcspn(at, "\r\n"));
+}
+
+// A source packs, waits and addresses as its own plan says: with another one it would compute
+// nonsense.
+static bool check_edited(const struct run *run, const char *text) {
+    const char *plans = run->generation->plan.tuning;
+    const char *sources = tuning_of_source(&run->generation->arena, text);
+    if (!sources || strcmp(sources, plans) == 0)
+        return true;
+    diagnostic_add(run->diagnostics, DIAGNOSTIC_USER,
+                   (struct location){.file = run->request->source_file, .line = 2, .source = text},
+                   "this source was made with tuning %.200s, the plan has %.200s", sources, plans);
+    return diagnostic_note(run->diagnostics,
+                           "its third line is the command that made it: give --source the same "
+                           "--set, --context and --kv, and --no-tuning where it has no tuning");
+}
+
 static bool emit_source(struct run *run) {
     struct generation *generation = run->generation;
     const char *edited = run->request->source_file;
@@ -98,7 +126,7 @@ static bool emit_source(struct run *run) {
             file_read(&generation->arena, edited, MAX_SOURCE_BYTES, &length, run->diagnostics);
         if (text)
             text_append_bytes(&generation->source, text, length);
-        return text != NULL;
+        return text && check_edited(run, text);
     }
     if (!render(run->script, run->installation->templates, "kernel.hip",
                 plan_to_value(&generation->arena, &generation->plan), &generation->arena,

@@ -206,6 +206,22 @@ static void run_verify_and_bench_use_it_too(void **state) {
     process_result_close(&without);
 }
 
+// A source that was made before there was a result, or after it, is not mixed with another plan.
+static void a_source_needs_the_tuning_it_was_made_with(void **state) {
+    (void)state;
+    char line[3 * PATH_MAX];
+    keep(3, 4);
+    free(tuning_of("", NULL)); // leaves made/3-kernel.hip
+    snprintf(
+        line, sizeof line,
+        "run %s --device host --weights random --tokens 5 -n 2 --source '%s/made/3-kernel.hip'",
+        tiny, program_folder());
+    struct process_result result = program_run(0, "%s", line);
+    process_result_close(&result);
+    strcat(line, " --no-tuning");
+    program_expect_failure(1, "made with tuning cus=3 tile_rows=4, the plan has default", line);
+}
+
 static void expect_named_refused(const char *options, const char *part) {
     char line[4 * PATH_MAX];
     snprintf(line, sizeof line, "generate %s --target host -o '%s/none' --tuning '%s' %s", tiny,
@@ -353,6 +369,7 @@ int main(void) {
         cmocka_unit_test(a_result_is_used_where_nothing_else_decides),
         cmocka_unit_test(the_plan_says_so),
         cmocka_unit_test(run_verify_and_bench_use_it_too),
+        cmocka_unit_test(a_source_needs_the_tuning_it_was_made_with),
         cmocka_unit_test(a_result_of_something_else_is_refused),
         cmocka_unit_test(a_damaged_result_is_refused),
         cmocka_unit_test(a_result_may_come_with_the_specs),
