@@ -145,6 +145,51 @@ static void read_memory(const struct json_node *root, struct manifest_memory *me
     memory->mailbox_pairs = json_field_integer(&node, "mailbox_pairs", 0, UINT32_MAX);
 }
 
+static enum weight_dtype read_dtype(const struct json_node *node) {
+    const char *name = json_field_string(node, "dtype");
+    enum weight_dtype dtype = WEIGHT_BF16;
+    while (dtype < WEIGHT_F32 && strcmp(name, weight_dtype_name(dtype)) != 0)
+        dtype++;
+    if (strcmp(name, weight_dtype_name(dtype)) != 0)
+        json_node_fail(node, "dtype \"%s\" is none of bf16, fp16 and fp32", name);
+    return dtype;
+}
+
+static void read_kv(const struct json_node *root, struct manifest *manifest) {
+    enum { MAX_SPLITS = 64 };
+    struct manifest_kv *kv = &manifest->kv;
+    struct json_node node = json_node_field(root, "kv");
+    kv->dtype = read_dtype(&node);
+    if (kv->dtype == WEIGHT_F16)
+        json_node_fail(&node, "a KV cache is bf16 or fp32, not fp16");
+    kv->row_elements = (uint32_t)json_field_integer(&node, "row_elements", 1, MAX_COLUMNS);
+    kv->head_dim = (uint32_t)json_field_integer(&node, "head_dim", 1, kv->row_elements);
+    kv->splits = (uint32_t)json_field_integer(&node, "splits", 1, MAX_SPLITS);
+    kv->block = (uint32_t)json_field_integer(&node, "block", 1, INT32_MAX);
+    kv->split_positions = (uint32_t)json_field_integer(&node, "split_positions", 1, INT32_MAX);
+    if (node.document->failed)
+        return;
+    const size_t rows = (size_t)kv->splits * kv->split_positions;
+    // With several splits each holds whole blocks.
+    if (rows < manifest->model.context || (kv->splits > 1 && kv->split_positions % kv->block))
+        json_node_fail(&node,
+                       "%" PRIu32 " splits of %" PRIu32 " positions do not hold a context of "
+                       "%" PRIu32,
+                       kv->splits, kv->split_positions, manifest->model.context);
+    // Below 2^6 * 2^31 positions * 2^28 elements: the product may be too large.
+    size_t array_bytes;
+    if (__builtin_mul_overflow(rows, (size_t)kv->row_elements * weight_dtype_bytes(kv->dtype),
+                               &array_bytes)) {
+        json_node_fail(&node, "the KV cache is too large");
+        return;
+    }
+    kv->arrays = manifest->memory.kv_bytes / array_bytes;
+    if (manifest->memory.kv_bytes % array_bytes)
+        json_node_fail(&node, "%zu bytes are no multiple of %zu rows of %" PRIu32 " %s",
+                       manifest->memory.kv_bytes, rows, kv->row_elements,
+                       weight_dtype_name(kv->dtype));
+}
+
 // A table of the size that fits behind the tables before it, *end bytes of them.
 static void read_rope(const struct json_node *node, uint32_t context, struct manifest_rope *rope,
                       size_t *end) {
@@ -346,13 +391,7 @@ static void read_region(const struct json_node *node, const struct manifest *man
 
 static void read_weights(const struct json_node *root, struct manifest *manifest) {
     struct json_node node = json_node_field(root, "weights");
-    const char *dtype = json_field_string(&node, "dtype");
-    enum weight_dtype candidate = WEIGHT_BF16;
-    while (candidate < WEIGHT_F32 && strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        candidate++;
-    if (strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        json_node_fail(&node, "dtype \"%s\" is none of bf16, fp16 and fp32", dtype);
-    manifest->weight_dtype = candidate;
+    manifest->weight_dtype = read_dtype(&node);
 
     struct json_node array = json_node_field(&node, "regions");
     size_t count = json_node_count(&array);
@@ -466,6 +505,7 @@ static void read_manifest(struct manifest_file *file) {
     read_target(&root, &manifest->target);
     read_kernel(&root, manifest);
     read_memory(&root, &manifest->memory);
+    read_kv(&root, manifest);
     read_ropes(&root, manifest);
     read_partitions(&root, manifest);
     read_weights(&root, manifest);
@@ -514,6 +554,14 @@ const char *weight_dtype_name(enum weight_dtype dtype) {
     static const char *const names[] = {
         [WEIGHT_BF16] = "bf16", [WEIGHT_F16] = "fp16", [WEIGHT_F32] = "fp32"};
     return names[dtype];
+}
+
+size_t manifest_kv_row(const struct manifest_kv *kv, uint32_t position) {
+    if (kv->splits == 1)
+        return position;
+    const uint32_t block = position / kv->block, split = block % kv->splits;
+    return (size_t)split * kv->split_positions +
+           (size_t)(block / kv->splits) * kv->block + position % kv->block;
 }
 
 bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token) {

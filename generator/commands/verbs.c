@@ -55,6 +55,32 @@ const struct verb verbs[] = {
      inspect_command},
     {"doctor", "[--json]", 0, 0, "says what this machine has, and what each absence costs", NULL,
      NULL, doctor_command},
+    {"bench", "SPEC|HF_DIR [OPTION]...", 1, 1,
+     "measures a kernel's speed, beside the read bandwidth of the machine",
+     SPEC_MEANING
+     "A repeat is one launch at each context and one sweep: every CU's thread reads its share of\n"
+     "the weights with plain vector loads, as fast as it can. They take turns, so that what else\n"
+     "the machine does falls on all alike. A context is filled with random K and V, not decoded.\n"
+     "us/token is the whole launch over its tokens: attention, LM head, choice and delivery of\n"
+     "the token included. \"of sweep\" is the GB/s of a token's weights, K and V over those of "
+     "the\n"
+     "best sweep; \"cpu time\" the same ratio in processor time, which other programs on the\n"
+     "machine hardly change (time that CUs wait for each other counts). \"text\" is a digest of "
+     "the\n"
+     "tokens: equal for equal results.\n",
+     NULL, bench_command},
+    {"tune", "SPEC|HF_DIR [OPTION]...", 1, 1,
+     "measures how many CUs and which tiles are fastest on this machine, and keeps the best",
+     SPEC_MEANING
+     "Measured are the planner's own choice, and every number of CUs (1 to the processors, and "
+     "two\n"
+     "more) with every height of a tile that the engine can do, on random weights. Rounds take\n"
+     "turns through all points; the median decides. Points far behind are given up after two\n"
+     "rounds. The result is signed by all that it depends on (model, target, templates, "
+     "generator,\n"
+     "compiler, machine): generate, run, verify and bench use it where all of that still fits and\n"
+     "--set sets no tuning key, and say so. Ctrl-C keeps what was there before.\n",
+     NULL, tune_command},
 };
 
 const size_t verb_count = sizeof verbs / sizeof *verbs;

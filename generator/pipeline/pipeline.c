@@ -58,9 +58,20 @@ static bool make_plan(struct run *run) {
         return false;
     generation->has_model = true;
     model_print(&generation->model, &generation->model_text);
+    struct advice advice = {.words = ""};
+    const struct advice_request question = {&generation->model,
+                                            &generation->target,
+                                            request->cache_folder,
+                                            request->worker,
+                                            &tuning,
+                                            arena};
+    if (request->advise &&
+        !request->advise(request->advise_context, &question, &advice, run->diagnostics))
+        return false;
     progress(run, "plan");
+    const char *command = arena_format(arena, "%s%s", request->command, advice.words);
     const struct plan_request plan_request = {&generation->model, &generation->target, &tuning,
-                                              request->command};
+                                              command, &advice};
     return plan_make(&plan_request, arena, &generation->plan, run->diagnostics);
 }
 

@@ -294,7 +294,7 @@ static bool hip_allocate(struct device *device, size_t bytes, enum memory_kind k
         return false;
 
     void *address = NULL;
-    if (kind == MEMORY_DEVICE) {
+    if (kind != MEMORY_HOST_VISIBLE) {
         int status = driver->hipMalloc(&address, bytes);
         if (status != HIP_SUCCESS)
             return allocation_failed(device, status, "hipMalloc", bytes, kind, error);

@@ -55,6 +55,11 @@ static void a_manifest_is_read(void **state) {
     assert_int_equal(m->memory.vectors_bytes, 224);
     assert_int_equal(m->memory.kv_bytes, 256);
     assert_int_equal(m->memory.mailbox_pairs, 32);
+    assert_int_equal(m->kv.dtype, WEIGHT_F32);
+    assert_int_equal(m->kv.head_dim, 1);
+    assert_int_equal(m->kv.row_elements, 1);
+    assert_int_equal(m->kv.splits, 1);
+    assert_int_equal(m->kv.arrays, 1);
     assert_int_equal(m->rope_count, 2);
     assert_int_equal(m->ropes[0].rows, 64);
     assert_int_equal(m->ropes[0].offset, 0);
@@ -212,6 +217,13 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"memory.vectors_bytes", "214",
          "vectors[3]: element 14 goes to float 53, vectors_bytes hold 53"},
         {"memory.mailbox_pairs", "31", "mailboxes[1].pairs: is 16, must be 0 to 15"},
+        {"kv.dtype", "\"q8\"", "dtype \"q8\""},
+        {"kv.dtype", "\"fp16\"", "bf16 or fp32"},
+        {"kv.row_elements", "0", "kv.row_elements"},
+        {"kv.row_elements", "3", "256 bytes are no multiple of 64 rows of 3 fp32"},
+        {"kv.head_dim", "2", "kv.head_dim: is 2, must be 1 to 1"},
+        {"kv.split_positions", "63", "1 splits of 63 positions do not hold a context of 64"},
+        {"kv.splits", "0", "kv.splits: is 0, must be 1 to 64"},
         {"ropes[1].rows", "63", "ropes[1].rows: is 63, must be 64"},
         {"ropes[0].amplitude", "\"1\"", "ropes[0].amplitude: must be a finite number"},
         {"ropes[1].inverse_frequencies", "[]", "ropes[1]: a table of 65 rows of 0 pairs is empty"},

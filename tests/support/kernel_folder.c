@@ -22,6 +22,8 @@ static const char MANIFEST[] =
     "   'threads_per_workgroup': 1, 'lds_bytes': 0, 'epochs_per_step': 5, 'arguments': []},"
     " 'memory': {'weights_bytes': 4416, 'vectors_bytes': 224, 'kv_bytes': 256,"
     "            'mailbox_pairs': 32},"
+    " 'kv': {'dtype': 'fp32', 'head_dim': 1, 'row_elements': 1, 'splits': 1, 'block': 16,"
+    "        'split_positions': 64},"
     " 'ropes': [{'rows': 64, 'inverse_frequencies': [1.0, 0.01], 'amplitude': 1.0},"
     "           {'rows': 65, 'inverse_frequencies': [0.5], 'amplitude': 2.0}],"
     " 'partitions': [{'name': 'even', 'first_tile': [0, 2, 3, 4]},"
