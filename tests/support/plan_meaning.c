@@ -3,6 +3,7 @@
 #include "tests/support/plan_machine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // ---- hashes
@@ -132,6 +133,28 @@ static void pack_region(struct machine *machine, const struct plan_region *regio
         }
 }
 
+static int compare_tiles(const void *left, const void *right) {
+    const struct packed_tile *a = left, *b = right;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static bool pack_regions(struct machine *machine) {
+    const struct plan_plan *plan = machine->plan;
+    for (int i = 0; i < plan->regions_count; i++) {
+        const struct plan_region *a = &plan->regions[i];
+        if (a->offset % 16 != 0 || a->offset + a->bytes > plan->weight_bytes)
+            return stray(machine, NULL, "a region leaves the weights");
+        for (int k = 0; k < i; k++) {
+            const struct plan_region *b = &plan->regions[k];
+            if (a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes)
+                return stray(machine, NULL, "regions lie over each other");
+        }
+        pack_region(machine, a);
+    }
+    qsort(machine->tiles, (size_t)machine->tile_count, sizeof *machine->tiles, compare_tiles);
+    return true;
+}
+
 static bool pack_vectors(struct machine *machine) {
     const struct plan_plan *plan = machine->plan;
     machine->floats = plan->vector_bytes / 4;
@@ -208,17 +231,8 @@ static bool open_memory(struct machine *machine) {
     }
     if (!take_roles(machine) || !name_stages(machine) || !pack_vectors(machine))
         return false;
-    int64_t end = 0;
-    for (int i = 0; i < plan->regions_count; i++) {
-        if (plan->regions[i].offset < end)
-            return stray(machine, NULL, "regions lie over each other");
-        end = plan->regions[i].offset + plan->regions[i].bytes;
-        pack_region(machine, &plan->regions[i]);
-    }
-    if (end > plan->weight_bytes)
-        return stray(machine, NULL, "a region leaves the weights");
     open_cus(machine);
-    return true;
+    return pack_regions(machine);
 }
 
 // ---- turns
