@@ -159,6 +159,9 @@ static bool overlap_buffers(struct faulty *faulty) {
         static const char *const names[] = {"norm_offset", "bias_offset", "q_norm_offset",
                                             "k_norm_offset", "kv_offset"};
         change_long(faulty, names[i], places[i], i == 4 ? plan->kv.bytes : plan->vector_bytes);
+        for (int v = 0; v < plan->vectors_count && i < 4; v++)
+            if (plan->vectors[v].offset == *places[i])
+                return false; // which norm it is only the graph can tell
         return true;
     }
     }
@@ -239,7 +242,10 @@ static bool deal_wrong_roles(struct faulty *faulty) {
         return true;
     case 5:
         stage = some_stage(faulty);
-        stage->body = plan->bodies[chance(faulty, plan->bodies_count)].name;
+        body = &plan->bodies[chance(faulty, plan->bodies_count)];
+        if (strcmp(body->op, "residual") == 0 && strncmp(stage->body, "add_", 4) == 0)
+            return false; // they may differ in a number of the model alone
+        stage->body = body->name;
         tell(faulty, "body %s", stage->body);
         return true;
     default: {
