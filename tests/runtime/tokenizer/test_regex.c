@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -69,9 +70,9 @@ static void expect_match(const char *pattern, const char *text, size_t from, lon
     enum regex_result result =
         regex_find(regex, work, text, strlen(text), from, &found_start, &found_end, &error);
     if (result != (start < 0 ? REGEX_NO_MATCH : REGEX_MATCH))
-        fail_msg("'%s' in '%s': result %d", pattern, text, (int)result);
+        fail_msg("'%s' in '%.100s': result %d", pattern, text, (int)result);
     if (start >= 0 && ((long)found_start != start || (long)found_end != end))
-        fail_msg("'%s' in '%s': %zu to %zu, expected %ld to %ld", pattern, text, found_start,
+        fail_msg("'%s' in '%.100s': %zu to %zu, expected %ld to %ld", pattern, text, found_start,
                  found_end, start, end);
     regex_work_close(work);
     regex_free(regex);
@@ -152,6 +153,18 @@ static void matching_ends(void **state) {
     }
 }
 
+// A text of blanks is gone through a few times: for a line end that is not there, then back.
+static void long_runs_match(void **state) {
+    (void)state;
+    enum { LENGTH = 12000000 };
+    char *text = malloc(LENGTH + 1);
+    assert_non_null(text);
+    memset(text, ' ', LENGTH - 1);
+    memcpy(text + LENGTH - 1, "x", 2);
+    expect_match("\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+", text, 0, 0, LENGTH - 2);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_are_rewritten),
@@ -159,6 +172,7 @@ int main(void) {
         cmocka_unit_test(matches_are_those_of_the_other_dialect),
         cmocka_unit_test(newer_characters_are_known),
         cmocka_unit_test(matching_ends),
+        cmocka_unit_test(long_runs_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
