@@ -43,8 +43,9 @@ static bool take_text(void *context, const char *bytes, size_t count,
     const struct text_input *input = context;
     text_append_bytes(input->text, bytes, count);
     return input->text->length <= input->most_bytes ||
-           usage_error(diagnostics, "%s on standard input has more than %zu MiB", input->noun,
-                       input->most_bytes >> 20);
+           diagnostic_add(diagnostics, DIAGNOSTIC_USER, (struct location){0},
+                          "%s on standard input has more than %zu MiB", input->noun,
+                          input->most_bytes >> 20);
 }
 
 bool input_read_text(const char *noun, size_t most_bytes, struct text *text,

@@ -13,7 +13,7 @@ typedef bool input_taker(void *context, const char *bytes, size_t count,
 // signal.
 bool input_read(input_taker *take, void *context, struct diagnostics *diagnostics);
 
-// Appends all of it to *text, as it is. Past most_bytes it is a usage error, in which `noun` names
+// Appends all of it to *text, as it is. More than most_bytes are an error, in which `noun` names
 // what is read.
 bool input_read_text(const char *noun, size_t most_bytes, struct text *text,
                      struct diagnostics *diagnostics);

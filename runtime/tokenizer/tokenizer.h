@@ -39,8 +39,8 @@ void tokenizer_close(struct tokenizer *tokenizer); // NULL is fine
 // Appends the ids of `text` ([text_bytes], valid UTF-8, NUL bytes allowed) to *ids. Added tokens
 // that stand in the text are found in either case; `add_special_tokens` also puts those of the
 // post-processor (such as the beginning of text) around it.
-// False after filling *error, *ids as it was: text that is not UTF-8, a regular expression that
-// takes too long, no memory.
+// False after filling *error, *ids as it was: text that is not UTF-8, or too long (64 MiB always
+// are allowed), a regular expression that takes too long, no memory.
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t text_bytes,
                       bool add_special_tokens, struct token_list *ids, struct monogen_error *error);
 

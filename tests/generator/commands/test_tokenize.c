@@ -214,6 +214,20 @@ static void wrong_words_are_usage_errors(void **state) {
     }
 }
 
+static void long_input_is_taken_or_refused(void **state) {
+    (void)state;
+    struct command_end end;
+    run_command("yes 'It is a truth' | head -c 3000000 >\"$TMPDIR/text\"; "
+                "$MONOGEN tokenize austen-3m --plain --json <\"$TMPDIR/text\" | "
+                "$MONOGEN detokenize austen-3m | cmp - \"$TMPDIR/text\"",
+                &end);
+    assert_string_equal(end.output, "");
+    assert_int_equal(end.status, 0);
+    run_command("head -c 67108865 /dev/zero | $MONOGEN tokenize austen-3m", &end);
+    assert_int_equal(end.status, 1);
+    assert_string_equal(end.output, "monogen: the text on standard input has more than 64 MiB\n");
+}
+
 // ---- golden files -------------------------------------------------------------------------------
 
 static void golden_files_agree(void **state) {
@@ -333,6 +347,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_id_is_refused),
         cmocka_unit_test(the_folder_is_found_as_run_finds_it),
         cmocka_unit_test(wrong_words_are_usage_errors),
+        cmocka_unit_test(long_input_is_taken_or_refused),
         cmocka_unit_test(golden_files_agree),
         cmocka_unit_test(the_first_row_that_differs_is_named),
         cmocka_unit_test(what_is_no_golden_file_is_refused),
