@@ -63,7 +63,7 @@ static void look_for_compilers(struct doctor *doctor, const struct installation 
 static void look_for_devices(struct doctor *doctor) {
     for (size_t i = 0; backends[i]; i++) {
         char line[1024];
-        const bool usable = backends[i]->probe(line, sizeof line);
+        const bool usable = backends[i]->probe(NULL, line, sizeof line);
         add(doctor, (struct finding){arena_format(doctor->arena, "device %s", backends[i]->name),
                                      usable, arena_string(doctor->arena, line),
                                      "such kernels can be generated here, not run; --device host "

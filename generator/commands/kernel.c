@@ -19,7 +19,7 @@ const char *kernel_device(const char *wanted, struct diagnostics *diagnostics) {
     char line[512];
     const bool automatic = strcmp(wanted, "auto") == 0;
     const struct backend *backend = automatic ? &backend_hip : backend_by_name(wanted);
-    if (backend && backend->probe(line, sizeof line))
+    if (backend && backend->probe(NULL, line, sizeof line))
         return backend->name;
     if (automatic)
         return backend_host.name;

@@ -29,8 +29,9 @@ struct backend {
     const char *name; // what --device says and the manifest's target.backend
 
     // One line of what is there ("gfx942, 304 CUs, 192 GiB"), or of what is missing and what to do.
-    // Returns whether the device could be used. line: [bytes] text.
-    bool (*probe)(char *line, size_t bytes);
+    // Returns whether the device could be used, for kernels of `isa` (NULL: any it has). line:
+    // [bytes] text.
+    bool (*probe)(const char *isa, char *line, size_t bytes);
 
     // Opens the device, checks it against the manifest (ISA, CUs, all workgroups resident at once)
     // and loads the kernel object from kernel_folder. NULL after filling *error.

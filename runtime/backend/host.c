@@ -41,7 +41,8 @@ struct device {
     atomic_uint running; // workgroups that have not returned
 };
 
-static bool host_probe(char *line, size_t bytes) {
+static bool host_probe(const char *isa, char *line, size_t bytes) {
+    (void)isa; // compiled for this machine
     snprintf(line, bytes, "%ld processors of this machine, a thread for each CU",
              sysconf(_SC_NPROCESSORS_ONLN));
     return true;
