@@ -60,6 +60,7 @@ struct backend {
 
 extern const struct backend backend_host; // shared object, one thread a CU
 extern const struct backend backend_hip;  // gfx942 code object through libamdhip64
+extern const struct backend backend_cuda; // sm_90a cubin through libcuda
 
 // NULL where there is none of that name.
 const struct backend *backend_by_name(const char *name);

@@ -112,7 +112,7 @@ struct gpu_api {
                   gpu_stream stream, struct monogen_error *error);
 };
 
-extern const struct gpu_api gpu_api_hip;
+extern const struct gpu_api gpu_api_hip, gpu_api_cuda;
 
 // What to do where those two fail.
 #define GPU_TRANSFER_ADVICE "a transfer could not be started; see the system's log (dmesg)"

@@ -13,7 +13,7 @@
 
 static const char OBJECT[] = "5-kernel.co";
 
-static bool is_cuda(const struct gpu_fixture *fixture) { return strcmp(fixture->backend->name, "cuda") == 0; }
+static bool is_cuda(const struct gpu_fixture *fixture) { return fixture->backend == &backend_cuda; }
 
 // ---- words
 // ---------------------------------------------------------------------------------------
@@ -207,6 +207,12 @@ int gpu_fixture_open_hip(void **state) {
     return open_fixture(
         state, &backend_hip,
         &(struct manifest_target){.name = "mi300x", .backend = "hip", .isa = "gfx942", .xcds = 8});
+}
+
+int gpu_fixture_open_cuda(void **state) {
+    return open_fixture(
+        state, &backend_cuda,
+        &(struct manifest_target){.name = "h100", .backend = "cuda", .isa = "sm_90a", .xcds = 1});
 }
 
 int gpu_fixture_close(void **state) {

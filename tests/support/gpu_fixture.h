@@ -24,6 +24,7 @@ struct gpu_fixture {
 // test (fake_hip_6.so or fake_cuda.so is used, reset; the environment is clean; the object is
 // whole).
 int gpu_fixture_open_hip(void **state);
+int gpu_fixture_open_cuda(void **state);
 int gpu_fixture_close(void **state);
 int gpu_fixture_reset(void **state);
 

@@ -171,8 +171,7 @@ static void code_object_must_be_whole(void **state) {
     struct gpu_fixture *fixture = *state;
     const char *name = fixture->manifest.kernel.object;
     enum { MACHINE_CUDA = 190 };
-    Elf64_Ehdr header = {.e_machine = strcmp(fixture->backend->name, "cuda") == 0 ? MACHINE_CUDA
-                                                                                  : EM_AMDGPU};
+    Elf64_Ehdr header = {.e_machine = fixture->backend == &backend_cuda ? MACHINE_CUDA : EM_AMDGPU};
     memcpy(header.e_ident, ELFMAG, SELFMAG);
     header.e_ident[EI_CLASS] = ELFCLASS64;
 
@@ -484,5 +483,6 @@ int main(void) {
         TEST(failed_launch_is_explained),
         TEST(crashed_kernel_is_explained),
     };
-    return cmocka_run_group_tests_name("hip", tests, gpu_fixture_open_hip, gpu_fixture_close);
+    return cmocka_run_group_tests_name("hip", tests, gpu_fixture_open_hip, gpu_fixture_close) +
+           cmocka_run_group_tests_name("cuda", tests, gpu_fixture_open_cuda, gpu_fixture_close);
 }
