@@ -44,35 +44,17 @@ static bool make_current(const struct device *device, struct monogen_error *erro
 // ---- probe
 // ---------------------------------------------------------------------------------------
 
-// The message as one line: "what is wrong; what to do".
-static void flatten_message(char *line, size_t bytes, const char *message) {
-    static const char note[] = "\n  note: ";
-    size_t used = 0;
-    while (*message && used + 3 <= bytes) {
-        if (strncmp(message, note, sizeof note - 1) == 0) {
-            line[used++] = ';';
-            line[used++] = ' ';
-            message += sizeof note - 1;
-        } else {
-            line[used++] = *message == '\n' ? ' ' : *message;
-            message++;
-        }
-    }
-    if (bytes > 0)
-        line[used] = '\0';
-}
-
 bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t bytes) {
     struct monogen_error error;
     struct gpu_driver driver;
     if (!gpu_driver_open(api, &driver, &error)) {
-        flatten_message(line, bytes, error.message);
+        monogen_error_line(&error, line, bytes);
         return false;
     }
     struct gpu_facts facts;
     bool usable = gpu_driver_choose_device(&driver, &facts, &error);
     if (!usable)
-        flatten_message(line, bytes, error.message);
+        monogen_error_line(&error, line, bytes);
     else
         snprintf(line, bytes, "%s, %d %s, %.0f GiB, %s %d.%d (%s)", facts.isa, facts.cus, api->cus,
                  gib(facts.memory_bytes), api->name, driver.version / api->major_unit,
