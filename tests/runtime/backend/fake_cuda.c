@@ -6,7 +6,8 @@ static int retained;        // handle of the device whose primary context is; 0:
 static char context_object; // its address is the context
 static bool is_current;     // on the one thread that tests have
 
-void fake_gpu_reset(void) {
+// When it is loaded too, for a program that knows nothing of fakes.
+__attribute__((constructor)) void fake_gpu_reset(void) {
     forget_everything();
     retained = 0;
     is_current = false;

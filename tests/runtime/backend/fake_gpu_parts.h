@@ -64,8 +64,9 @@ static void append(char *to, size_t bytes, const char *format, va_list arguments
     size_t used = strlen(to);
     int length = vsnprintf(to + used, bytes - used, format, arguments);
     if (length < 0 || used + (size_t)length + 1 >= bytes)
-        abort(); // a test that needs more room enlarges the log
-    strcat(to, "\n");
+        to[used] = '\0'; // it is full: a test that needs more enlarges it
+    else
+        strcat(to, "\n");
 }
 
 __attribute__((format(printf, 1, 2))) static void record(const char *format, ...) {

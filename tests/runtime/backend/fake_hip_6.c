@@ -1,11 +1,13 @@
 // The fake HIP runtime, see fake_gpu.h.
 #include "tests/runtime/backend/fake_gpu_parts.h"
 
-void fake_gpu_reset(void) {
+// When it is loaded too, for a program that knows nothing of fakes.
+__attribute__((constructor)) void fake_gpu_reset(void) {
+    const char *isa = getenv("MONOGEN_FAKE_ISA");
     forget_everything();
     state = (struct fake_gpu){
         .version = 60443484,
-        .isa = "gfx942:sramecc+:xnack-",
+        .isa = isa ? isa : "gfx942:sramecc+:xnack-",
         .device_count = 1,
         .cus = 304,
         .workgroups_per_cu = 1,
