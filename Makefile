@@ -1,7 +1,8 @@
 # monogen's build. `make help` lists the targets.
 #
-# One set of rules serves three trees, told apart by TREE: build/ (optimised), build/sanitised/ (what
-# `make test` runs) and build/clang/ (the second compiler of `make lint`). Sources are found, not listed.
+# One set of rules serves four trees, told apart by TREE: build/ (optimised), build/sanitised/ (what
+# `make test` runs), build/clang/ (the second compiler of `make lint`) and build/fuzz/ (what `make fuzz`
+# runs). Sources are found, not listed.
 
 CC ?= cc
 CXX ?= c++
@@ -13,7 +14,11 @@ Q := $(if $(V),,@)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror
 CFLAGS ?= -O2 -g
-ifneq ($(SANITISE),)
+ifeq ($(SANITISE),fuzz)
+FUZZ_CHECKS := address,undefined,float-cast-overflow
+OPTIMISATION := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_CHECKS) \
+                -fno-sanitize-recover=all
+else ifneq ($(SANITISE),)
 OPTIMISATION := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 else
 OPTIMISATION := $(CFLAGS)
@@ -25,6 +30,9 @@ find = $(sort $(shell find $(1) -name '$(2)' 2>/dev/null))
 GENERATOR_SOURCES := $(filter-out generator/main.c generator/compile/worker/%,$(call find,generator,*.c))
 RUNTIME_SOURCES := $(call find,runtime,*.c)
 TEST_SUPPORT_SOURCES := $(call find,tests/support,*.c)
+FUZZ_SOURCES := $(call find,tests/fuzz,fuzz_*.c) # a program each in build/fuzz, all in one test
+FUZZ_SHARED_SOURCES := tests/fuzz/input.c
+FUZZ_MUTATOR_SOURCES := tests/fuzz/mutate.c      # needs libFuzzer
 TIMING_TEST_SOURCES := $(call find,tests,test_*_timing.c)
 TEST_SOURCES := $(filter-out $(TIMING_TEST_SOURCES),$(call find,tests,test_*.c))
 FAKE_SOURCES := $(call find,tests,fake_*.c)       # shared objects that tests open
@@ -64,11 +72,13 @@ objects = $(patsubst %.c,$(TREE)/objects/%.o,$(1))
 programs = $(patsubst %.c,$(TREE)/%,$(1))
 ALL_OBJECTS := $(call objects,generator/main.c $(GENERATOR_SOURCES) $(RUNTIME_SOURCES) \
                  $(WORKER_SOURCES) $(TEST_SUPPORT_SOURCES) $(TIMING_TEST_SOURCES) \
-                 $(TEST_SOURCES) $(FAKE_SOURCES) $(EXAMPLE_SOURCES))
+                 $(TEST_SOURCES) $(FAKE_SOURCES) $(EXAMPLE_SOURCES) \
+                 $(FUZZ_SOURCES) $(FUZZ_SHARED_SOURCES) $(FUZZ_MUTATOR_SOURCES))
 TEST_PROGRAMS := $(call programs,$(TEST_SOURCES))
 TIMING_TEST_PROGRAMS := $(call programs,$(TIMING_TEST_SOURCES))
 FAKE_LIBRARIES := $(patsubst %.c,$(TREE)/%.so,$(FAKE_SOURCES))
 EXAMPLE_PROGRAMS := $(call programs,$(EXAMPLE_SOURCES))
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(TREE)/%,$(FUZZ_SOURCES))
 
 # ---- what people call ----------------------------------------------------------------------------
 JOBS := $(shell nproc 2>/dev/null || echo 2)
@@ -76,7 +86,7 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 SANITISED := TREE=build/sanitised SANITISE=1
 
-.PHONY: all test test-all demo setup lint clean distclean help
+.PHONY: all test test-all demo fuzz setup lint clean distclean help
 all: ## build the optimised programs: build/monogen, build/monogen-worker
 	@generator/setup/prepare.sh check
 	$(SUBMAKE) tree
@@ -93,6 +103,14 @@ test-all: test ## test, with the long matrix
 demo: setup ## set up, generate austen-3m for MI300X, inspect it, run it on the CPU
 	$(SUBMAKE) tree
 	@generator/setup/demo.sh
+
+# FUZZ_SECONDS: how long each; FUZZ: which, all where it is not given.
+fuzz: FUZZ_SECONDS ?= 60
+fuzz: FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SOURCES))
+fuzz: ## run the readers of hostile files on made-up ones, FUZZ_SECONDS (60) each
+	@generator/setup/prepare.sh install fuzz
+	$(SUBMAKE) CC=clang TREE=build/fuzz SANITISE=fuzz fuzzers
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ)
 
 setup: ## install what is missing (as root or with sudo)
 	@generator/setup/prepare.sh install
@@ -114,16 +132,22 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' Makefile | expand -t 12
 
 # ---- one tree ------------------------------------------------------------------------------------
-.PHONY: tree tests timing-tests objects force
+.PHONY: tree tests timing-tests fuzzers objects force
 tree: $(TREE)/libgenerator.a $(TREE)/libruntime.a $(TREE)/monogen $(TREE)/monogen-worker
 tests: $(TEST_PROGRAMS) $(FAKE_LIBRARIES) $(EXAMPLE_PROGRAMS)
 timing-tests: $(TIMING_TEST_PROGRAMS) $(FAKE_LIBRARIES)
+fuzzers: $(FUZZ_PROGRAMS)
 objects: $(ALL_OBJECTS)
 
 $(TREE)/objects/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	@echo "CC   $@"
 	$(Q)$(COMPILE) $(PACKAGE_CFLAGS) $(CMOCKA_CFLAGS) -c $< -o $@
+
+ifneq ($(SANITISE),fuzz)
+# libFuzzer calls every target by one name; in one program each has its own.
+$(TREE)/objects/tests/fuzz/fuzz_%.o: COMPILE += -DLLVMFuzzerTestOneInput=$(basename $(notdir $@))
+endif
 
 $(TREE)/objects/generator/compile/worker/%.o: generator/compile/worker/%.c build/comgr-used
 	@mkdir -p $(@D)
@@ -137,7 +161,7 @@ $(TREE)/objects/%.o: %.c
 
 $(TREE)/libgenerator.a: $(call objects,$(GENERATOR_SOURCES))
 $(TREE)/libruntime.a: $(call objects,$(RUNTIME_SOURCES))
-$(TREE)/libtestsupport.a: $(call objects,$(TEST_SUPPORT_SOURCES))
+$(TREE)/libtestsupport.a: $(call objects,$(TEST_SUPPORT_SOURCES) $(FUZZ_SOURCES) $(FUZZ_SHARED_SOURCES))
 $(TREE)/%.a:
 	@rm -f $@
 	@echo "AR   $@"
@@ -163,6 +187,12 @@ $(TEST_PROGRAMS) $(TIMING_TEST_PROGRAMS): $(TREE)/%: $(TREE)/objects/%.o $(TREE)
 	@mkdir -p $(@D)
 	@echo "LINK $@"
 	$(Q)$(CC) $(OPTIMISATION) $^ $(CMOCKA_LIBS) $(LIBS) -o $@
+
+$(FUZZ_PROGRAMS): $(TREE)/%: $(TREE)/objects/tests/fuzz/%.o \
+                  $(call objects,$(FUZZ_SHARED_SOURCES) $(FUZZ_MUTATOR_SOURCES)) \
+                  $(TREE)/libgenerator.a $(TREE)/libruntime.a
+	@echo "LINK $@"
+	$(Q)$(CC) $(OPTIMISATION) -fsanitize=fuzzer $^ $(LIBS) -o $@
 
 # ---- the compile worker: never sanitised, one for all trees ---------------------------------------
 # Which comgr the worker was built with: a changed answer rebuilds it.

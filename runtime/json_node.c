@@ -12,15 +12,15 @@ struct json_block {
     max_align_t bytes[];
 };
 
-bool json_document_open(struct json_document *document, const char *file, const void *text,
-                        size_t bytes, struct monogen_error *error) {
+static bool open_document(struct json_document *document, const char *file, const void *text,
+                          size_t bytes, size_t flags, struct monogen_error *error) {
     *document = (struct json_document){.error = error};
     document->file = strdup(file);
     document->failed = !document->file;
     if (document->failed)
         return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "out of memory");
     json_error_t problem;
-    document->root = json_loadb(bytes ? text : "", bytes, JSON_REJECT_DUPLICATES, &problem);
+    document->root = json_loadb(bytes ? text : "", bytes, flags, &problem);
     if (!document->root) {
         document->failed = true;
         return monogen_fail(error, MONOGEN_BAD_INPUT, "%s:%d:%d: %s", file, problem.line,
@@ -30,6 +30,17 @@ bool json_document_open(struct json_document *document, const char *file, const 
     if (!json_is_object(document->root))
         return json_node_fail(&root, "must be an object");
     return true;
+}
+
+bool json_document_open(struct json_document *document, const char *file, const void *text,
+                        size_t bytes, struct monogen_error *error) {
+    return open_document(document, file, text, bytes, JSON_REJECT_DUPLICATES, error);
+}
+
+bool json_document_open_with_nul(struct json_document *document, const char *file, const void *text,
+                                 size_t bytes, struct monogen_error *error) {
+    return open_document(document, file, text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+                         error);
 }
 
 void json_document_close(struct json_document *document) {
@@ -119,15 +130,27 @@ size_t json_node_count(const struct json_node *array) {
     return json_array_size(array->json);
 }
 
-const char *json_field_string(const struct json_node *object, const char *name) {
+const char *json_field_bytes(const struct json_node *object, const char *name, size_t *length) {
     struct json_node field = json_node_field(object, name);
+    *length = 0;
     if (field.document->failed)
         return "";
     if (!json_is_string(field.json)) {
         json_node_fail(&field, "must be a string");
         return "";
     }
+    *length = json_string_length(field.json);
     return json_string_value(field.json);
+}
+
+const char *json_field_string(const struct json_node *object, const char *name) {
+    size_t length;
+    const char *string = json_field_bytes(object, name, &length);
+    if (strlen(string) == length)
+        return string;
+    struct json_node field = json_node_field(object, name);
+    json_node_fail(&field, "must not hold a NUL byte");
+    return "";
 }
 
 uint64_t json_node_integer(const struct json_node *node, uint64_t least, uint64_t most) {

@@ -31,6 +31,9 @@ struct json_node {
 // false after filling *error, which also takes the errors of later reads. `file` is copied.
 bool json_document_open(struct json_document *document, const char *file, const void *text,
                         size_t bytes, struct monogen_error *error);
+// The same for files whose strings may hold NUL bytes, which json_field_bytes reads.
+bool json_document_open_with_nul(struct json_document *document, const char *file, const void *text,
+                                 size_t bytes, struct monogen_error *error);
 void json_document_close(struct json_document *document); // {0} is fine
 
 struct json_node json_document_root(struct json_document *document);
@@ -50,6 +53,7 @@ size_t json_node_count(const struct json_node *array); // error where it is no a
 
 // The field of that name as a value. Errors: absent, of another type, out of range.
 const char *json_field_string(const struct json_node *object, const char *name); // never NULL
+const char *json_field_bytes(const struct json_node *object, const char *name, size_t *length);
 uint64_t json_field_integer(const struct json_node *object, const char *name, uint64_t least,
                             uint64_t most);
 int64_t json_field_signed(const struct json_node *object, const char *name, int64_t least,

@@ -10,9 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SPINS_BEFORE_SLEEP 200
-#define SHORTEST_SLEEP_NS 10000L
-#define LONGEST_SLEEP_NS 200000L
+enum { SPINS_BEFORE_SLEEP = 200 };
 
 static double now_seconds(void) {
     struct timespec now;
@@ -20,16 +18,29 @@ static double now_seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-// How to wait without taking a processor from the kernel's threads: `attempts` without news so far.
-static void wait_politely(unsigned attempts) {
-    if (attempts < SPINS_BEFORE_SLEEP) {
+// Waits a little: `attempts` without news so far, for `quiet_seconds`; usual_seconds: between
+// tokens so far, 0 where that is not known. Where the kernel runs on our own processors every look
+// costs it time, so there are few: each waits half as long again as it has been quiet, but not so
+// long that a token would be seen late by more than an eighth of its own time.
+static void wait_politely(const struct backend *backend, unsigned attempts, double quiet_seconds,
+                          double usual_seconds) {
+    const bool shared = backend->uses_processors;
+    if (!shared && attempts < SPINS_BEFORE_SLEEP) {
         sched_yield();
         return;
     }
-    long sleep_ns = SHORTEST_SLEEP_NS * (1L + (long)(attempts - SPINS_BEFORE_SLEEP));
-    if (sleep_ns > LONGEST_SLEEP_NS)
-        sleep_ns = LONGEST_SLEEP_NS;
-    nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
+    const double shortest = 20e-6, eighth = usual_seconds / 8;
+    const double longest = shared && usual_seconds > 0 ? (eighth < 1e-3 ? eighth : 1e-3) : 200e-6;
+    double seconds = quiet_seconds / 2 < longest ? quiet_seconds / 2 : longest;
+    seconds = seconds > shortest ? seconds : shortest;
+    nanosleep(&(struct timespec){.tv_nsec = (long)(seconds * 1e9)}, NULL);
+}
+
+// Between tokens so far; the first one also waited for the prompt.
+static double usual_seconds(const struct launch_result *result) {
+    return result->tokens > 1
+               ? (result->total_seconds - result->first_token_seconds) / (result->tokens - 1)
+               : 0;
 }
 
 // Epochs by which a launch can advance.
@@ -111,12 +122,14 @@ static void ask_to_stop(struct session *session) {
 static bool follow(struct session *session, const struct launch *launch, double started,
                    struct launch_result *result, struct monogen_error *error) {
     bool ended = false, sound = true;
+    double news_seconds = started; // when the newest token came
     for (unsigned attempts = 0;;) {
         uint32_t token;
         if (sound && !result->stopped && result->tokens < launch->max_tokens &&
             token_arrived(session, launch, result->tokens, &token)) {
             attempts = 0;
-            result->total_seconds = now_seconds() - started;
+            news_seconds = now_seconds();
+            result->total_seconds = news_seconds - started;
             if (result->tokens == 0)
                 result->first_token_seconds = result->total_seconds;
             if (token >= session->manifest->model.vocab) {
@@ -143,7 +156,8 @@ static bool follow(struct session *session, const struct launch *launch, double 
             ended = true; // what it wrote last is in the ring now
             break;
         case LAUNCH_RUNNING:
-            wait_politely(attempts++);
+            wait_politely(session->backend, attempts++, now_seconds() - news_seconds,
+                          usual_seconds(result));
             break;
         }
     }

@@ -12,6 +12,7 @@
 #define MANIFEST_MAX_FILE_BYTES ((size_t)64 << 20)
 #define MAX_MEMORY_BYTES ((uint64_t)1 << 46)  // 64 TiB: more than any device has
 #define MAX_PACKED_ROWS ((uint64_t)1 << 24)   // of one stage
+#define MAX_ALL_ROWS ((uint64_t)1 << 28)      // of all stages: each row is looked at
 #define MAX_COLUMNS ((uint64_t)1 << 28)       // of one tensor
 #define MAX_TILE_ROWS 4096                    // rows that a CU multiplies together
 #define MAX_LAUNCH_EPOCHS ((uint64_t)1 << 31) // so that one launch never meets an epoch twice
@@ -144,6 +145,51 @@ static void read_memory(const struct json_node *root, struct manifest_memory *me
     memory->mailbox_pairs = json_field_integer(&node, "mailbox_pairs", 0, UINT32_MAX);
 }
 
+static enum weight_dtype read_dtype(const struct json_node *node) {
+    const char *name = json_field_string(node, "dtype");
+    enum weight_dtype dtype = WEIGHT_BF16;
+    while (dtype < WEIGHT_F32 && strcmp(name, weight_dtype_name(dtype)) != 0)
+        dtype++;
+    if (strcmp(name, weight_dtype_name(dtype)) != 0)
+        json_node_fail(node, "dtype \"%s\" is none of bf16, fp16 and fp32", name);
+    return dtype;
+}
+
+static void read_kv(const struct json_node *root, struct manifest *manifest) {
+    enum { MAX_SPLITS = 64 };
+    struct manifest_kv *kv = &manifest->kv;
+    struct json_node node = json_node_field(root, "kv");
+    kv->dtype = read_dtype(&node);
+    if (kv->dtype == WEIGHT_F16)
+        json_node_fail(&node, "a KV cache is bf16 or fp32, not fp16");
+    kv->row_elements = (uint32_t)json_field_integer(&node, "row_elements", 1, MAX_COLUMNS);
+    kv->head_dim = (uint32_t)json_field_integer(&node, "head_dim", 1, kv->row_elements);
+    kv->splits = (uint32_t)json_field_integer(&node, "splits", 1, MAX_SPLITS);
+    kv->block = (uint32_t)json_field_integer(&node, "block", 1, INT32_MAX);
+    kv->split_positions = (uint32_t)json_field_integer(&node, "split_positions", 1, INT32_MAX);
+    if (node.document->failed)
+        return;
+    const size_t rows = (size_t)kv->splits * kv->split_positions;
+    // With several splits each holds whole blocks.
+    if (rows < manifest->model.context || (kv->splits > 1 && kv->split_positions % kv->block))
+        json_node_fail(&node,
+                       "%" PRIu32 " splits of %" PRIu32 " positions do not hold a context of "
+                       "%" PRIu32,
+                       kv->splits, kv->split_positions, manifest->model.context);
+    // Below 2^6 * 2^31 positions * 2^28 elements: the product may be too large.
+    size_t array_bytes;
+    if (__builtin_mul_overflow(rows, (size_t)kv->row_elements * weight_dtype_bytes(kv->dtype),
+                               &array_bytes)) {
+        json_node_fail(&node, "the KV cache is too large");
+        return;
+    }
+    kv->arrays = manifest->memory.kv_bytes / array_bytes;
+    if (manifest->memory.kv_bytes % array_bytes)
+        json_node_fail(&node, "%zu bytes are no multiple of %zu rows of %" PRIu32 " %s",
+                       manifest->memory.kv_bytes, rows, kv->row_elements,
+                       weight_dtype_name(kv->dtype));
+}
+
 // A table of the size that fits behind the tables before it, *end bytes of them.
 static void read_rope(const struct json_node *node, uint32_t context, struct manifest_rope *rope,
                       size_t *end) {
@@ -269,8 +315,9 @@ static void read_parts(const struct json_node *stage_node, struct manifest_stage
     stage->parts = parts;
 }
 
+// `all_rows`: the packed rows of all stages so far.
 static void read_stage(const struct json_node *node, const struct manifest *manifest,
-                       struct manifest_stage *stage) {
+                       struct manifest_stage *stage, uint64_t *all_rows) {
     stage->step = (int)json_field_signed(node, "step", 0, INT32_MAX);
     stage->name = json_field_string(node, "name");
     stage->layer = (int)json_field_signed(node, "layer", -1, INT32_MAX);
@@ -282,9 +329,13 @@ static void read_stage(const struct json_node *node, const struct manifest *mani
     if (node->document->failed)
         return;
     uint64_t owned = stage->partition->first_tile[manifest->target.cus];
+    *all_rows += stage->tiles * stage->tile_rows;
     if (stage->tiles * stage->tile_rows > MAX_PACKED_ROWS)
         json_node_fail(node, "%" PRIu64 " tiles of %" PRIu64 " rows are too many rows",
                        stage->tiles, stage->tile_rows);
+    else if (*all_rows > MAX_ALL_ROWS)
+        json_node_fail(node, "the stages up to this one have %" PRIu64 " rows, too many",
+                       *all_rows);
     else if (owned != stage->tiles)
         json_node_fail(node, "has %" PRIu64 " tiles, its partition \"%s\" %" PRIu64, stage->tiles,
                        stage->partition->name, owned);
@@ -301,7 +352,7 @@ static bool add_stage_bytes(const struct manifest_stage *stage, size_t element_b
 }
 
 static void read_region(const struct json_node *node, const struct manifest *manifest,
-                        struct manifest_region *region) {
+                        struct manifest_region *region, uint64_t *all_rows) {
     size_t needed = 0, element_bytes = weight_dtype_bytes(manifest->weight_dtype);
     region->name = json_field_string(node, "name");
     region->offset = json_field_integer(node, "offset", 0, MAX_MEMORY_BYTES);
@@ -323,7 +374,7 @@ static void read_region(const struct json_node *node, const struct manifest *man
             json_document_array(node->document, region->stage_count, sizeof *stages);
         for (size_t i = 0; stages && i < region->stage_count; i++) {
             struct json_node item = json_node_item(&array, i);
-            read_stage(&item, manifest, &stages[i]);
+            read_stage(&item, manifest, &stages[i], all_rows);
             if (!node->document->failed && !add_stage_bytes(&stages[i], element_bytes, &needed))
                 json_node_fail(&item, "its region is too large");
         }
@@ -340,21 +391,16 @@ static void read_region(const struct json_node *node, const struct manifest *man
 
 static void read_weights(const struct json_node *root, struct manifest *manifest) {
     struct json_node node = json_node_field(root, "weights");
-    const char *dtype = json_field_string(&node, "dtype");
-    enum weight_dtype candidate = WEIGHT_BF16;
-    while (candidate < WEIGHT_F32 && strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        candidate++;
-    if (strcmp(dtype, weight_dtype_name(candidate)) != 0)
-        json_node_fail(&node, "dtype \"%s\" is none of bf16, fp16 and fp32", dtype);
-    manifest->weight_dtype = candidate;
+    manifest->weight_dtype = read_dtype(&node);
 
     struct json_node array = json_node_field(&node, "regions");
     size_t count = json_node_count(&array);
     struct manifest_region *regions = json_document_array(root->document, count, sizeof *regions);
     struct extent *extents = json_document_array(root->document, count, sizeof *extents);
+    uint64_t all_rows = 0;
     for (size_t i = 0; extents && i < count; i++) {
         struct json_node item = json_node_item(&array, i);
-        read_region(&item, manifest, &regions[i]);
+        read_region(&item, manifest, &regions[i], &all_rows);
         extents[i] = (struct extent){regions[i].offset, regions[i].bytes, i};
     }
     check_extents(&array, extents, count, manifest->memory.weights_bytes, "weights_bytes");
@@ -459,6 +505,7 @@ static void read_manifest(struct manifest_file *file) {
     read_target(&root, &manifest->target);
     read_kernel(&root, manifest);
     read_memory(&root, &manifest->memory);
+    read_kv(&root, manifest);
     read_ropes(&root, manifest);
     read_partitions(&root, manifest);
     read_weights(&root, manifest);
@@ -507,6 +554,14 @@ const char *weight_dtype_name(enum weight_dtype dtype) {
     static const char *const names[] = {
         [WEIGHT_BF16] = "bf16", [WEIGHT_F16] = "fp16", [WEIGHT_F32] = "fp32"};
     return names[dtype];
+}
+
+size_t manifest_kv_row(const struct manifest_kv *kv, uint32_t position) {
+    if (kv->splits == 1)
+        return position;
+    const uint32_t block = position / kv->block, split = block % kv->splits;
+    return (size_t)split * kv->split_positions +
+           (size_t)(block / kv->splits) * kv->block + position % kv->block;
 }
 
 bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token) {

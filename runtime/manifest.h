@@ -53,6 +53,17 @@ struct manifest_memory {
     size_t mailbox_pairs; // 8 bytes each
 };
 
+// The KV cache is [arrays][splits][split_positions][row_elements], an array for K and for V of each
+// KV head of each layer. Positions go to the splits in blocks, in turn: see manifest_kv_row. Of a row
+// the first head_dim elements mean something, the others stay zero.
+struct manifest_kv {
+    enum weight_dtype dtype; // WEIGHT_BF16 or WEIGHT_F32
+    uint32_t head_dim, row_elements;
+    uint32_t splits, split_positions; // together at least the context
+    uint32_t block;                   // positions that follow each other in a split
+    size_t arrays;                    // follows from memory.kv_bytes
+};
+
 // Table [rows][pair_count][2] f32 of cosine and sine, both times amplitude, see rope_table.h. A
 // model without rotary embedding has none.
 struct manifest_rope {
@@ -133,6 +144,7 @@ struct manifest {
     struct manifest_target target;
     struct manifest_kernel kernel;
     struct manifest_memory memory;
+    struct manifest_kv kv;
     const struct manifest_rope *ropes;
     size_t rope_count;
     enum weight_dtype weight_dtype;
@@ -157,6 +169,9 @@ void manifest_close(struct manifest *manifest); // NULL is fine
 
 size_t weight_dtype_bytes(enum weight_dtype dtype);     // 2 or 4
 const char *weight_dtype_name(enum weight_dtype dtype); // "bf16"
+
+// Which row of an array of the KV cache holds a position.
+size_t manifest_kv_row(const struct manifest_kv *kv, uint32_t position);
 
 bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token); // one of model.eos
 

@@ -1,6 +1,7 @@
 // The public interface: prompts, context and text around the launches of a session.
 #include "runtime/monogen.h"
 
+#include "runtime/random_kv.h"
 #include "runtime/safetensors.h"
 #include "runtime/session.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -340,6 +341,33 @@ bool monogen_handoffs(struct monogen *model, uint64_t *pairs, uint32_t *epoch_ba
     return session->backend->download(session->device, pairs,
                                       &session->memories[ARGUMENT_mailboxes], 0,
                                       monogen_handoffs_count(model) * sizeof *pairs, error);
+}
+
+bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, uint64_t seed,
+                          struct monogen_error *error) {
+    const struct session *session = &model->session;
+    const uint32_t context = session->manifest->model.context;
+    if (first > end || end >= context)
+        return monogen_fail(error, MONOGEN_BAD_INPUT,
+                            "positions %" PRIu32 " to %" PRIu32 " are no part of a context of "
+                            "%" PRIu32 " that leaves room for a token",
+                            first, end, context);
+    model->has_pending = false;
+    model->position = end;
+    return forget_text(model, error) &&
+           random_kv_fill(session->manifest, first, end, seed, session->backend, session->device,
+                          &session->memories[ARGUMENT_kv], error);
+}
+
+bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
+                   struct monogen_error *error) {
+    const struct session *session = &model->session;
+    if (!session->backend->sweep)
+        return monogen_fail(error, MONOGEN_BAD_USAGE, "device %s has no bandwidth sweep yet",
+                            session->backend->name);
+    *bytes = session->manifest->memory.weights_bytes;
+    return session->backend->sweep(session->device, &session->memories[ARGUMENT_weights], *bytes,
+                                   seconds, error);
 }
 
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }

@@ -84,6 +84,19 @@ size_t monogen_handoffs_count(const struct monogen *model);
 bool monogen_handoffs(struct monogen *model, uint64_t *pairs, uint32_t *epoch_base,
                       struct monogen_error *error);
 
+// For measurements. Fills K and V of positions first .. end - 1 with random numbers and makes the
+// context one of `end` positions, as if that many tokens had been run; what is below `first` stays
+// as it is. A request with keep_context and a token goes on behind them. False after filling
+// *error: no room is left for that token, or first > end.
+bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, uint64_t seed,
+                          struct monogen_error *error);
+
+// For measurements. Reads all weights once, as fast as the device can, with as many workgroups as
+// the kernel has: the bandwidth that a kernel's own can be compared with. *bytes: of the weights.
+// False after filling *error; MONOGEN_BAD_USAGE where the device has no such sweep yet.
+bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
+                   struct monogen_error *error);
+
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);
 bool monogen_has_tokenizer(const struct monogen *model);

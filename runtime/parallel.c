@@ -1,7 +1,8 @@
 #include "runtime/parallel.h"
 
+#include "runtime/processors.h"
+
 #include <pthread.h>
-#include <sched.h>
 #include <stddef.h>
 
 enum { MAX_THREADS = 64 };
@@ -17,18 +18,15 @@ static void *run_task(void *pointer) {
     return NULL;
 }
 
-static int processor_count(void) {
-    cpu_set_t processors;
-    if (sched_getaffinity(0, sizeof processors, &processors) != 0)
-        return 1;
-    int count = CPU_COUNT(&processors);
-    return count < MAX_THREADS ? count : MAX_THREADS;
+static int thread_count(void) {
+    const int processors = processors_count();
+    return processors < MAX_THREADS ? processors : MAX_THREADS;
 }
 
 void parallel_run(void (*work)(void *context), void *context) {
     struct task task = {work, context};
     pthread_t threads[MAX_THREADS];
-    int started = 0, wanted = processor_count() - 1;
+    int started = 0, wanted = thread_count() - 1;
     while (started < wanted && pthread_create(&threads[started], NULL, run_task, &task) == 0)
         started++;
     work(context);

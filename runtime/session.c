@@ -27,7 +27,7 @@ static bool allocate_all(struct session *session, struct monogen_error *error) {
         size_t bytes;
         enum memory_kind kind;
     } needs[] = {
-        {ARGUMENT_weights, memory->weights_bytes, MEMORY_DEVICE},
+        {ARGUMENT_weights, memory->weights_bytes, MEMORY_STREAMED},
         {ARGUMENT_vectors, memory->vectors_bytes, MEMORY_DEVICE},
         {ARGUMENT_kv, memory->kv_bytes, MEMORY_DEVICE},
         {ARGUMENT_mailboxes, memory->mailbox_pairs * sizeof(uint64_t), MEMORY_DEVICE},
@@ -45,7 +45,7 @@ static bool allocate_all(struct session *session, struct monogen_error *error) {
 
 // The threads of the host share its processors, so that a wait there may be long without a fault.
 static double default_timeout_seconds(const struct backend *backend) {
-    return backend == &backend_host ? 20 : 2;
+    return backend->uses_processors ? 20 : 2;
 }
 
 bool session_open(struct session *session, struct manifest *manifest, const char *kernel_folder,

@@ -20,6 +20,7 @@
 // The CU that reads a head's cache also appends to it.
 struct $(shape) {
     static constexpr u32 SPLITS = $(body.splits);
+    static constexpr bool CAPS = $(body.softcap > 0);
     DEVICE float score(float x) { return $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"); }
 };
 //@ if split then

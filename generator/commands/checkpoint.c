@@ -54,3 +54,32 @@ bool checkpoint_find(const struct installation *installation, const char *spec, 
     return diagnostic_note(diagnostics, "--weights random makes weights up: the speed is real, the "
                                         "text is not");
 }
+
+const char *checkpoint_or_folder(const struct installation *installation, const char *name,
+                                 struct arena *arena, struct diagnostics *diagnostics) {
+    const bool is_spec = names_a_spec(installation, name, arena);
+    const char *checkpoint = checkpoint_of_spec(installation, name, arena);
+    if (checkpoint)
+        return checkpoint;
+    if (!is_spec && folder_exists(name))
+        return name;
+    if (is_spec) {
+        usage_error(diagnostics,
+                    "%s has no tokenizer: there is no checkpoint %s under %s/checkpoints", name,
+                    spec_name(name, arena),
+                    path_shown(arena, installation->specs, installation->specs));
+        diagnostic_note(diagnostics, "the folder of a Hugging Face checkpoint will do instead");
+    } else if (name_is_plain(name) && !file_exists(name)) {
+        name_find(arena, installation->specs, "models", "model", name, (struct location){0},
+                  diagnostics);
+        diagnostic_note(diagnostics, "nor is there a folder of that name");
+    } else {
+        diagnostic_add(diagnostics, DIAGNOSTIC_USER, (struct location){0},
+                       file_exists(name)
+                           ? "%s is a file: a folder with a tokenizer.json, or a spec "
+                             "that has a checkpoint, is needed"
+                           : "there is no folder '%s'",
+                       name);
+    }
+    return NULL;
+}

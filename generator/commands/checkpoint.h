@@ -14,4 +14,9 @@ const char *checkpoint_of_spec(const struct installation *installation, const ch
 bool checkpoint_find(const struct installation *installation, const char *spec, const char *wanted,
                      struct arena *arena, const char **folder, struct diagnostics *diagnostics);
 
+// The folder that `name` means to a command that needs no weights: a spec's checkpoint, else the
+// folder itself. NULL after adding a diagnostic.
+const char *checkpoint_or_folder(const struct installation *installation, const char *name,
+                                 struct arena *arena, struct diagnostics *diagnostics);
+
 #endif

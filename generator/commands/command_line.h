@@ -21,11 +21,11 @@ struct command_line {
 
     // Options. NULL or 0: not given, and without a default in the table.
     const char *target, *kv, *output, *plan, *source, *cache, *weights, *device, *prompt, *tokens,
-        *golden, *compare;
+        *golden, *compare, *contexts, *tuning, *budget;
     struct override_list set;
-    int64_t context, max_tokens, steps, seed;
+    int64_t context, max_tokens, steps, seed, repeats;
     double tolerance;
-    bool json;
+    bool json, plain, skip_special, no_tuning;
 };
 
 // One subcommand.
@@ -44,8 +44,12 @@ enum verb_bit {
     VERB_GENERATE = 1 << 0,
     VERB_RUN = 1 << 1,
     VERB_VERIFY = 1 << 2,
-    VERB_INSPECT = 1 << 3,
-    VERB_DOCTOR = 1 << 4,
+    VERB_TOKENIZE = 1 << 3,
+    VERB_DETOKENIZE = 1 << 4,
+    VERB_INSPECT = 1 << 5,
+    VERB_DOCTOR = 1 << 6,
+    VERB_BENCH = 1 << 7,
+    VERB_TUNE = 1 << 8,
 };
 
 extern const struct verb verbs[]; // [verb_count]; verb i has the bit 1 << i

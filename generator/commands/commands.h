@@ -7,6 +7,10 @@
 bool generate_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool run_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool verify_command(const struct command_line *line, struct diagnostics *diagnostics);
+bool tokenize_command(const struct command_line *line, struct diagnostics *diagnostics);
+bool detokenize_command(const struct command_line *line, struct diagnostics *diagnostics);
+bool bench_command(const struct command_line *line, struct diagnostics *diagnostics);
+bool tune_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool inspect_command(const struct command_line *line, struct diagnostics *diagnostics);
 bool doctor_command(const struct command_line *line, struct diagnostics *diagnostics);
 

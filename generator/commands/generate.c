@@ -114,6 +114,9 @@ static void print_stages(const struct generation *generation, const char *folder
     const char *slash = folder[0] == '/' ? strrchr(folder, '/') : NULL;
     print_model(plan, arena);
     print_plan(plan, arena);
+    const struct plan_choice *tuning = plan_choice_named(plan, "tuning");
+    if (tuning)
+        print_line("tuning", arena_format(arena, "%s, %s", tuning->value, tuning->reason));
     print_line("check", arena_format(arena, "%d rules, %d hand-offs, no hazard",
                                      generation->rules_checked, generation->handoffs_checked));
     print_line("emit",
@@ -161,6 +164,7 @@ static void print_json(const struct generation *generation, const char *folder,
     report_set_text(arena, result, "folder", folder);
     value_table_set(arena, result, "paths", paths_value(generation, folder, arena));
     report_set_text(arena, result, "plan_digest", generation->plan_digest);
+    report_set_text(arena, result, "tuning", generation->plan.tuning);
     report_set_text(arena, result, "compiler", compiled->compiler_version);
     value_table_set(arena, result, "cached", value_boolean(arena, compiled->from_cache));
 #define KERNEL_RESOURCE(name, meaning)                                                             \
@@ -190,6 +194,7 @@ static bool check_line(const struct command_line *line, struct diagnostics *diag
                          : line->context       ? "--context"
                          : line->kv            ? "--kv"
                          : line->set.count > 0 ? "--set"
+                         : line->tuning        ? "--tuning"
                                                : NULL;
     if (line->plan && excess) {
         usage_error(diagnostics, "--plan and %s: the plan already holds what it would decide",

@@ -31,8 +31,9 @@ static void print_program(FILE *stream) {
     print_row(stream, "COMMAND --help", "what the command takes");
     print_row(stream, "--version", "the version of monogen");
     fputs("\n"
-          "Exit status: 0 done; 1 an input is wrong, or verify found a difference; 2 the command\n"
-          "line is wrong; 3 something is missing on this machine; 130 Ctrl-C.\n",
+          "Exit status: 0 done; 1 an input is wrong, or verify or tokenize --golden found a\n"
+          "difference; 2 the command line is wrong; 3 something is missing on this machine; 130\n"
+          "Ctrl-C.\n",
           stream);
 }
 

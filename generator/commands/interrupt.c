@@ -4,10 +4,10 @@
 #include <stddef.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught, at_once;
 
 static void on_signal(int signal_number) {
-    if (caught && signal_number != SIGPIPE)
+    if (at_once || (caught && signal_number != SIGPIPE))
         _exit(128 + signal_number);
     if (!caught)
         caught = signal_number;
@@ -23,6 +23,12 @@ void interrupt_catch(void) {
         if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
     }
+}
+
+void interrupt_ends_at_once(void) {
+    at_once = 1;
+    if (caught)
+        _exit(interrupt_exit_status());
 }
 
 bool interrupted(void) { return caught != 0; }

@@ -7,6 +7,10 @@
 
 void interrupt_catch(void); // from here on
 
+// From here on the first signal already ends the program, at once: for commands that leave nothing
+// behind, and whose work knows no steps.
+void interrupt_ends_at_once(void);
+
 bool interrupted(void);
 
 // 130 after Ctrl-C, as shells number it; 128 + signal in general. Requires: interrupted().

@@ -15,15 +15,10 @@ enum { DIGEST_SHOWN = 16, PROBLEM_BYTES = 512 };
 
 // ---- device and target --------------------------------------------------------------------------
 
-// What a kernel is made for: the backend that runs it and the name of a target.
-struct place {
-    const char *device, *target;
-};
-
 struct search {
     const struct installation *installation;
     struct arena *arena;
-    struct place place;
+    struct kernel_place place;
     bool there;     // a target for the device that was asked for
     char line[512]; // why the latest such device cannot be used
 };
@@ -37,7 +32,7 @@ static bool try_target(struct search *search, const char *name, const struct tar
     search->there = true;
     if (!backend->probe(target->isa, search->line, sizeof search->line))
         return false;
-    search->place = (struct place){backend->name, name};
+    search->place = (struct kernel_place){backend->name, name};
     return true;
 }
 
@@ -59,11 +54,8 @@ static bool find_target(struct search *search, struct script *script, const char
     return false;
 }
 
-// The place that --device names; "auto": a GPU that can be used and that a target is for, else the
-// host. False after adding a diagnostic, before anything is compiled.
-static bool choose_place(const struct installation *installation, const char *wanted,
-                         struct arena *arena, struct place *place,
-                         struct diagnostics *diagnostics) {
+bool kernel_place(const struct installation *installation, const char *wanted, struct arena *arena,
+                  struct kernel_place *place, struct diagnostics *diagnostics) {
     struct search search = {.installation = installation, .arena = arena};
     struct script *script = script_open(script_default_limits(), diagnostics);
     if (!script)
@@ -156,8 +148,8 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
     struct arena arena = {0};
     char problem[PROBLEM_BYTES] = "";
     const char *folder = NULL;
-    struct place place;
-    bool good = choose_place(installation, line->device, &arena, &place, diagnostics) &&
+    struct kernel_place place;
+    bool good = kernel_place(installation, line->device, &arena, &place, diagnostics) &&
                 request_make(line, installation, place.target, &arena, &request, diagnostics);
     if (good) {
         request.cache_folder = cache_folder_find(line->cache, &arena, problem, sizeof problem);

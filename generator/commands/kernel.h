@@ -12,6 +12,16 @@ struct kernel {
     struct monogen *model;
 };
 
+// What a kernel is made for: the backend that runs it and the name of a target.
+struct kernel_place {
+    const char *device, *target;
+};
+
+// The place that --device names; "auto": a GPU that can be used and that a target is for, else the
+// host. False after adding a diagnostic; nothing has been compiled then. Names live in `arena`.
+bool kernel_place(const struct installation *installation, const char *wanted, struct arena *arena,
+                  struct kernel_place *place, struct diagnostics *diagnostics);
+
 // Generates what the cache lacks for --device, and opens it. `weights`: a checkpoint folder, NULL:
 // random. False after adding a diagnostic, and after a signal. The caller closes *kernel either
 // way.

@@ -1,13 +1,10 @@
 #include "generator/commands/prompt.h"
 
-#include "generator/base/text.h"
-#include "generator/commands/interrupt.h"
+#include "generator/commands/input.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_PROMPT_BYTES = 64 << 20 };
 
@@ -34,35 +31,10 @@ static bool parse_tokens(const char *list, struct arena *arena, struct prompt *p
     return usage_error(diagnostics, "--tokens %.100s: must be token ids with commas between", list);
 }
 
-// Waits with poll, which a signal ends.
-static bool read_all_input(struct text *text, struct diagnostics *diagnostics) {
-    char bytes[4096];
-    for (;;) {
-        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        const int ready = poll(&input, 1, -1);
-        if (interrupted())
-            return false;
-        if (ready < 0 && errno == EINTR)
-            continue;
-        const ssize_t got = ready < 0 ? -1 : read(STDIN_FILENO, bytes, sizeof bytes);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return environment_error(diagnostics, "cannot read standard input: %s",
-                                     strerror(errno));
-        if (got == 0)
-            return true;
-        text_append_bytes(text, bytes, (size_t)got);
-        if (text->length > MAX_PROMPT_BYTES)
-            return usage_error(diagnostics, "the prompt on standard input has more than %d MiB",
-                               MAX_PROMPT_BYTES >> 20);
-    }
-}
-
 static bool read_input(struct arena *arena, struct prompt *prompt,
                        struct diagnostics *diagnostics) {
     struct text text = {0};
-    bool good = read_all_input(&text, diagnostics);
+    bool good = input_read_text("the prompt", MAX_PROMPT_BYTES, &text, diagnostics);
     if (good && text.bytes && memchr(text.bytes, '\0', text.length))
         good = usage_error(diagnostics, "the prompt on standard input holds a NUL byte");
     if (good)

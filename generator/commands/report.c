@@ -37,10 +37,19 @@ void report_note(const char *format, ...) {
     fputc('\n', stderr);
 }
 
+void report_progress(const char *format, ...) {
+    va_list arguments;
+    if (!isatty(STDERR_FILENO))
+        return;
+    fputs("\r\033[K", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+}
+
 void report_stage(void *context, const char *stage) {
     (void)context;
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[Kgenerating: %s ...", stage);
+    report_progress("generating: %s ...", stage);
 }
 
 void report_stage_end(void) {

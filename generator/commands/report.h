@@ -17,6 +17,10 @@ void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_stage(void *context, const char *stage);
 void report_stage_end(void);
 
+// Shows on a terminal's stderr what is being done now, in place of what was shown before;
+// report_stage_end takes it away.
+void report_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 // Prints data for people: a table as "name  value" lines, a list of tables as columns under their
 // names, tables inside tables indented. What value_print_json prints for programs.
 void report_print(struct text *out, const struct value *value);

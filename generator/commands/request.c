@@ -2,6 +2,7 @@
 
 #include "generator/commands/interrupt.h"
 #include "generator/commands/report.h"
+#include "generator/commands/tuned.h"
 #include "generator/model/names.h"
 
 #include <inttypes.h>
@@ -104,6 +105,12 @@ bool request_make(const struct command_line *line, const struct installation *in
     request->spec = line->arguments[0];
     request->target = target;
     request->command = command_text(line, installation, request->spec, target, arena);
+    if (line->tuning && line->no_tuning)
+        return usage_error(diagnostics, "--tuning and --no-tuning: one of them decides");
+    struct tuned *tuned = arena_alloc(arena, sizeof *tuned);
+    *tuned = (struct tuned){line, installation};
+    request->advise = tuned_advise;
+    request->advise_context = tuned;
     return gather_overrides(line, arena, &request->overrides, diagnostics);
 }
 

@@ -204,7 +204,8 @@ static bool put_in_place(const char *entries, const char *partial, const char *e
     if (!scratch_make(entries, PARTIAL_PREFIX, aside))
         return false;
     rmdir(aside); // a name of our own
-    bool moved = rename(entry, aside) == 0 && rename(partial, entry) == 0;
+    // ENOENT: another process has just moved the old one aside.
+    bool moved = (rename(entry, aside) == 0 || errno == ENOENT) && rename(partial, entry) == 0;
     int reason = errno;
     unlink(aside); // where it was a file
     scratch_remove(aside);

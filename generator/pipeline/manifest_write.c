@@ -103,12 +103,28 @@ static void write_kernel(struct table manifest, const struct plan_plan *plan, co
     write_resources(kernel, &compiled->resources);
 }
 
+// Of the context in attention: alike in all bodies.
+static int splits_of(const struct plan_plan *plan) {
+    int splits = 1;
+    for (int i = 0; i < plan->bodies_count; i++)
+        if (strcmp(plan->bodies[i].op, "attention") == 0)
+            splits = plan->bodies[i].splits;
+    return splits;
+}
+
 static void write_memory(struct table manifest, const struct plan_plan *plan) {
     struct table memory = set_table(manifest, "memory");
     set_integer(memory, "weights_bytes", plan->weight_bytes);
     set_integer(memory, "vectors_bytes", plan->vector_bytes);
     set_integer(memory, "kv_bytes", plan->kv.bytes);
     set_integer(memory, "mailbox_pairs", plan->mailbox_pairs);
+    struct table kv = set_table(manifest, "kv");
+    set_string(kv, "dtype", plan->shape.kv_dtype);
+    set_integer(kv, "head_dim", plan->shape.head_dim);
+    set_integer(kv, "row_elements", plan->kv.row_elements);
+    set_integer(kv, "splits", splits_of(plan));
+    set_integer(kv, "block", plan->kv.block);
+    set_integer(kv, "split_positions", plan->kv.split_positions);
     struct value *ropes = set_list(manifest, "ropes");
     for (int i = 0; i < plan->ropes_count; i++) {
         struct table rope = add_table(manifest, ropes);

@@ -58,9 +58,20 @@ static bool make_plan(struct run *run) {
         return false;
     generation->has_model = true;
     model_print(&generation->model, &generation->model_text);
+    struct advice advice = {.words = ""};
+    const struct advice_request question = {&generation->model,
+                                            &generation->target,
+                                            request->cache_folder,
+                                            request->worker,
+                                            &tuning,
+                                            arena};
+    if (request->advise &&
+        !request->advise(request->advise_context, &question, &advice, run->diagnostics))
+        return false;
     progress(run, "plan");
+    const char *command = arena_format(arena, "%s%s", request->command, advice.words);
     const struct plan_request plan_request = {&generation->model, &generation->target, &tuning,
-                                              request->command};
+                                              command, &advice};
     return plan_make(&plan_request, arena, &generation->plan, run->diagnostics);
 }
 
@@ -130,6 +141,16 @@ static const char *object_name(const char *backend) {
                                           : "5-kernel.co";
 }
 
+// The plan counts them; whoever compiles wants a NULL behind the last.
+static const char *const *compiler_options(struct arena *arena,
+                                           const struct plan_machine *machine) {
+    const size_t count = (size_t)machine->compiler_options_count;
+    const char **options = arena_array(arena, count + 1, sizeof *options);
+    for (size_t i = 0; i < count; i++)
+        options[i] = machine->compiler_options[i];
+    return options;
+}
+
 static bool compile(struct run *run) {
     struct generation *generation = run->generation;
     const struct plan_machine *machine = &generation->plan.machine;
@@ -141,7 +162,7 @@ static bool compile(struct run *run) {
         .source_name = run->request->source_file ? run->request->source_file : "3-kernel.hip",
         .source = generation->source.bytes,
         .kernel = kernel_symbol,
-        .options = machine->compiler_options,
+        .options = compiler_options(&generation->arena, machine),
         .registers_per_lane = machine->registers_per_lane,
         .register_granule = machine->register_granule,
         .waves_per_simd_max = machine->waves_per_simd_max,

@@ -6,6 +6,7 @@
 #include "generator/compile/compile.h"
 #include "generator/model/model.h"
 #include "generator/plan/plan.h"
+#include "generator/plan/planner.h"
 #include "generator/render/render.h"
 #include "generator/target/target.h"
 
@@ -20,6 +21,15 @@ struct installation {
 bool installation_find(struct arena *arena, struct installation *installation,
                        struct diagnostics *diagnostics);
 
+// What is known when the pipeline asks whether a tuning was found.
+struct advice_request {
+    const struct model *model;
+    const struct target *target;
+    const char *cache_folder, *worker; // of the generation
+    struct tuning *tuning;             // what the user set; the answer may set more
+    struct arena *arena;               // for what the answer holds
+};
+
 struct generation_request {
     const char *spec;               // name, .lua file or Hugging Face folder; NULL with plan_file
     const char *target;             // name or .lua file
@@ -30,6 +40,11 @@ struct generation_request {
     const char *cache_folder; // of compiled objects; NULL: none
     const char *worker;       // compile worker; NULL: beside the program
     bool compile;             // false: stop after the source
+    // Asked once model and target are known, before the planner; may be NULL. False after adding a
+    // diagnostic.
+    bool (*advise)(void *context, const struct advice_request *request, struct advice *advice,
+                   struct diagnostics *diagnostics);
+    void *advise_context;
     // Called before each stage ("plan", "compile" ...), for progress; may be NULL.
     void (*progress)(void *context, const char *stage);
     void *progress_context;

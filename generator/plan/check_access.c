@@ -161,8 +161,14 @@ static void check_source(struct checking *checking, int stage) {
     const struct plan_body *body = checking->body_of[stage];
     if (checking->writer_of[stage] < 0)
         return; // `order` says so
+    const struct plan_stage *source = &checking->plan->stages[checking->writer_of[stage]];
     const struct plan_body *writer = checking->body_of[checking->writer_of[stage]];
     const char *from = is_op(writer, "linear") ? writer->epilogue : writer->op;
+    const int node = source->edges_count > 0 ? source->edges[0].node : -1;
+    if (checking->plan->stages[stage].reads_node != node)
+        violation(checking, "%s awaits value %d of the graph, what it reads is value %d of %s",
+                  stage_name(checking, stage), checking->plan->stages[stage].reads_node, node,
+                  stage_name(checking, checking->writer_of[stage]));
     for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++)
         if (is_op(body, sources[i].op) != is(from, sources[i].from))
             violation(checking, "%s reads what %s (%s) writes", stage_name(checking, stage),
@@ -177,6 +183,25 @@ static void check_source(struct checking *checking, int stage) {
                                      checking->plan->stages[stage - 1].parts_count != 3))
         violation(checking, "%s reads what %s (%s) writes, not q, k and v",
                   stage_name(checking, stage), writer->name, from);
+}
+
+// Values of the graph are what the stage publishes, one after the other, and nothing else.
+static void check_edges(struct checking *checking, int s) {
+    const struct plan_stage *stage = &checking->plan->stages[s];
+    const struct plan_body *body = checking->body_of[s];
+    int64_t end = 0;
+    for (int i = 0; i < stage->edges_count; i++) {
+        const struct plan_edge *edge = &stage->edges[i];
+        if (edge->first != end || edge->elements < 1)
+            violation(
+                checking, "%s: value %d of the graph has %d elements from %d on, not from %lld",
+                stage_name(checking, s), edge->node, edge->elements, edge->first, (long long)end);
+        end += edge->elements;
+    }
+    const int published = body->writes_count == 1 ? body->writes[0].span.end : 0;
+    if (stage->edges_count > 0 && end != published)
+        violation(checking, "%s: values of the graph have %lld elements, it publishes %d of them",
+                  stage_name(checking, s), (long long)end, published);
 }
 
 // A stage has mailboxes where its body reads and writes.
@@ -208,6 +233,7 @@ void rule_access(struct checking *checking) {
     for (int s = 0; s < plan->stages_count; s++) {
         check_mailboxes(checking, s);
         check_source(checking, s);
+        check_edges(checking, s);
     }
     for (int b = 0; b < plan->bodies_count; b++) {
         struct wanting wanting = {checking, &plan->bodies[b], 0, 0};

@@ -29,18 +29,19 @@ static void want_word(struct checking *checking, const char *what, const char *w
 // A name that emitted code declares: lower case, as templates make upper-case ones of some.
 static void want_identifier(struct checking *checking, const char *what, const char *name) {
     static const char *const reserved[] = {
-        "alignas",  "alignof",   "and",      "and_eq",    "asm",      "auto",      "bitand",
-        "bitor",    "bool",      "break",    "case",      "catch",    "char",      "class",
-        "compl",    "concept",   "const",    "constexpr", "continue", "decltype",  "default",
-        "delete",   "do",        "double",   "else",      "enum",     "explicit",  "export",
-        "extern",   "false",     "float",    "for",       "friend",   "goto",      "if",
-        "inline",   "int",       "linux",    "long",      "mutable",  "namespace", "new",
-        "noexcept", "not",       "not_eq",   "nullptr",   "operator", "or",        "or_eq",
-        "private",  "protected", "public",   "register",  "requires", "return",    "short",
-        "signed",   "sizeof",    "static",   "struct",    "switch",   "template",  "this",
-        "throw",    "true",      "try",      "typedef",   "typeid",   "typename",  "u16",
-        "u32",      "u64",       "u8",       "union",     "unix",     "unsigned",  "using",
-        "virtual",  "void",      "volatile", "while",     "xor",      "xor_eq",    NULL};
+        "alignas",  "alignof",   "and",     "and_eq",   "asm",       "auto",     "bf16",
+        "bitand",   "bitor",     "bool",    "break",    "case",      "catch",    "char",
+        "class",    "compl",     "concept", "const",    "constexpr", "continue", "decltype",
+        "default",  "delete",    "do",      "double",   "else",      "enum",     "explicit",
+        "export",   "extern",    "false",   "float",    "for",       "fp16",     "fp32",
+        "friend",   "goto",      "if",      "inline",   "int",       "linux",    "long",
+        "mutable",  "namespace", "new",     "noexcept", "not",       "not_eq",   "nullptr",
+        "operator", "or",        "or_eq",   "private",  "protected", "public",   "register",
+        "requires", "return",    "short",   "signed",   "sizeof",    "static",   "struct",
+        "switch",   "template",  "this",    "throw",    "true",      "try",      "typedef",
+        "typeid",   "typename",  "u16",     "u32",      "u64",       "u8",       "union",
+        "unix",     "unsigned",  "using",   "virtual",  "void",      "volatile", "while",
+        "xor",      "xor_eq",    NULL};
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     const size_t length = strlen(name);
     if (length == 0 || length > 48 || name[0] < 'a' || name[0] > 'z' ||

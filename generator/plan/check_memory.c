@@ -155,6 +155,50 @@ static void check_parts(struct checking *checking, int s, int *filler) {
                   (long long)filled, body->rows);
 }
 
+// Slices of one tensor are the same, as where layers share weights, or have no row in common; in
+// one stage they are the same only where they are the whole tensor.
+struct slice {
+    const struct plan_part *part;
+    int stage;
+};
+
+static int compare_slices(const void *left, const void *right) {
+    const struct slice *a = left, *b = right;
+    const int order = strcmp(a->part->tensor, b->part->tensor);
+    return order ? order
+           : a->part->tensor_first != b->part->tensor_first
+               ? a->part->tensor_first - b->part->tensor_first
+               : a->stage - b->stage;
+}
+
+static void check_slices(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    int count = 0;
+    for (int s = 0; s < plan->stages_count; s++)
+        count += plan->stages[s].parts_count;
+    struct slice *slices = arena_array(checking->arena, (size_t)count, sizeof *slices);
+    count = 0;
+    for (int s = 0; s < plan->stages_count; s++)
+        for (int i = 0; i < plan->stages[s].parts_count; i++)
+            slices[count++] = (struct slice){&plan->stages[s].parts[i], s};
+    qsort(slices, (size_t)count, sizeof *slices, compare_slices);
+    for (int i = 1; i < count; i++) {
+        const struct plan_part *part = slices[i].part, *before = slices[i - 1].part;
+        if (strcmp(part->tensor, before->tensor) != 0)
+            continue;
+        const bool same =
+            part->tensor_first == before->tensor_first && part->rows == before->rows &&
+            (slices[i].stage != slices[i - 1].stage || part->rows == part->tensor_rows);
+        if (part->tensor_rows != before->tensor_rows ||
+            (!same && part->tensor_first < before->tensor_first + before->rows))
+            violation(checking, "%s takes rows %d to %d of %d of %s, %s takes rows %d to %d of %d",
+                      stage_name(checking, slices[i].stage), part->tensor_first,
+                      part->tensor_first + part->rows - 1, part->tensor_rows, part->tensor,
+                      stage_name(checking, slices[i - 1].stage), before->tensor_first,
+                      before->tensor_first + before->rows - 1, before->tensor_rows);
+    }
+}
+
 static const struct plan_vector *vector_at(const struct plan_plan *plan, int64_t offset) {
     for (int i = 0; i < plan->vectors_count; i++)
         if (plan->vectors[i].offset == offset)
@@ -193,6 +237,20 @@ static void check_norms(struct checking *checking, int s) {
                head_norm(shape, body->k_norm, shape->kv_heads));
 }
 
+// Whether the vector adds to the rows of a part what belongs to them: the same slice of the bias.
+static bool is_of_part(const struct plan_vector *vector, const struct plan_part *part) {
+    return vector->tensor_elements == part->tensor_rows &&
+           vector->tensor_first == part->tensor_first && vector->elements == part->rows &&
+           vector->first == part->first && vector->stride == part->stride;
+}
+
+static bool is_of_a_part(const struct plan_vector *vector, const struct plan_stage *stage) {
+    for (int i = 0; i < stage->parts_count; i++)
+        if (is_of_part(vector, &stage->parts[i]))
+            return true;
+    return false;
+}
+
 // The floats of a stage's bias are its own: they are 0 but for what its vectors fill.
 static void check_bias(struct checking *checking, int s) {
     const struct plan_plan *plan = checking->plan;
@@ -217,6 +275,10 @@ static void check_bias(struct checking *checking, int s) {
         if (strcmp(vector->holds, "bias") != 0 || vector->offset != offset || last >= end)
             violation(checking, "%s has its bias where %s lies", stage_name(checking, s),
                       vector->tensor);
+        else if (!is_of_a_part(vector, &plan->stages[s]))
+            violation(checking, "%s: elements %d to %d of %s are no part's bias",
+                      stage_name(checking, s), vector->tensor_first,
+                      vector->tensor_first + vector->elements - 1, vector->tensor);
     }
 }
 
@@ -349,6 +411,7 @@ void rule_packing(struct checking *checking) {
     int *filler = arena_array(checking->arena, (size_t)most_rows, sizeof *filler);
     for (int s = 0; s < plan->stages_count; s++)
         check_stage(checking, s, filler);
+    check_slices(checking);
     for (int i = 0; i < plan->regions_count; i++) {
         if (strcmp(plan->regions[i].layout, "tiles") == 0)
             check_tiles_region(checking, &plan->regions[i]);

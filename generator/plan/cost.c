@@ -44,51 +44,57 @@ static void predict(struct planning *planning) {
     cost->total_us_high = cost->memory_us_high + cost->handoff_us;
 }
 
-// Whether all layers run the same bodies in the same order.
-static bool layers_alike(const struct plan_plan *plan) {
-    int first = -1, period = 0;
+// Why the layers cannot be rows of a table, each with a column for each number of each of its
+// bodies; NULL: they can.
+static const char *why_no_loop(struct planning *planning) {
+    const struct plan_plan *plan = planning->plan;
+    const struct plan_stage *stages = plan->stages;
+    int first = -1, period = 0, products = 0;
     for (int s = 0; s < plan->stages_count; s++) {
-        if (plan->stages[s].layer == 0) {
-            first = first < 0 ? s : first;
-            period++;
-        }
+        if (stages[s].layer != 0)
+            continue;
+        first = first < 0 ? s : first;
+        period++;
+        products += stages[s].parts_count > 0;
+        for (int other = first; other < s; other++)
+            if (strcmp(stages[other].body, stages[s].body) == 0)
+                return arena_format(planning->arena, "use %s twice", stages[s].body);
     }
     for (int s = 0; s < plan->stages_count; s++) {
-        const struct plan_stage *stage = &plan->stages[s];
-        if (stage->layer < 0)
+        if (stages[s].layer < 0)
             continue;
         const int twin = first + (s - first) % period;
-        if (strcmp(stage->body, plan->stages[twin].body) != 0 ||
-            stage->layer != (s - first) / period)
-            return false;
+        if (strcmp(stages[s].body, stages[twin].body) != 0 ||
+            stages[s].layer != (s - first) / period)
+            return "are not alike";
     }
-    return first >= 0;
+    return products > 1 ? NULL : "have one product each"; // what follows it differs in the last
 }
 
 static bool choose_unroll(struct planning *planning) {
     struct plan_plan *plan = planning->plan;
     const struct target *target = planning->target;
     const char *wanted = planning->tuning->unroll;
-    const bool alike = layers_alike(plan);
+    const char *no_loop = why_no_loop(planning);
     const int inline_bytes = plan->stages_count * planning->engine->body_code_bytes;
     const int loop_bytes = plan->bodies_count * planning->engine->body_code_bytes;
     const int cache_bytes = target->instruction_cache_bytes;
-    if (wanted && strcmp(wanted, "loop") == 0 && !alike)
-        return usage_error(planning->diagnostics,
-                           "--set unroll=loop: the layers of %s are not alike", plan->model);
+    if (wanted && strcmp(wanted, "loop") == 0 && no_loop)
+        return usage_error(planning->diagnostics, "--set unroll=loop: the layers of %s %s",
+                           plan->model, no_loop);
     const bool fits = cache_bytes == 0 || inline_bytes <= cache_bytes;
-    plan->unroll = wanted ? wanted : fits || !alike ? "inline" : "loop";
+    plan->unroll = wanted ? wanted : fits || no_loop ? "inline" : "loop";
     const char *inline_price =
         arena_format(planning->arena, "inline: about %d KiB of code", (inline_bytes + 1023) / 1024);
     const char *loop_price =
         arena_format(planning->arena, "loop: about %d KiB of code", (loop_bytes + 1023) / 1024);
     choice_add(planning, "unroll", plan->unroll,
                (const char *const[]){inline_price, loop_price, NULL},
-               wanted  ? "asked for; the instruction cache holds %d KiB"
-               : fits  ? "every layer as code fits the instruction cache (%d KiB, 0: no limit)"
-               : alike ? "every layer as code would not fit the instruction cache of %d KiB"
-                       : "the layers are not alike; the instruction cache holds %d KiB",
-               cache_bytes / 1024);
+               wanted    ? "asked for; the instruction cache holds %d KiB"
+               : fits    ? "every layer as code fits the instruction cache (%d KiB, 0: no limit)"
+               : no_loop ? "the instruction cache holds %d KiB, but the layers %s"
+                         : "every layer as code would not fit the instruction cache of %d KiB",
+               cache_bytes / 1024, no_loop);
     return true;
 }
 

@@ -83,6 +83,7 @@ int stage_add(struct fusing *fusing, struct plan_body body, const struct node *n
         .body = body_named(fusing, body, mailbox != NULL),
         .layer = node->layer,
         .read_epoch = -1,
+        .reads_node = origin.producer < 0 ? -1 : origin.value,
         .writes_to = mailbox,
         .write_epoch = -1,
         .norm_offset = -1,
@@ -134,7 +135,7 @@ static bool fuse_embed(struct fusing *fusing, int index) {
                                    .summary = "hidden = row of the token in the embedding",
                                    .rows = node->elements,
                                    .scale = scale};
-    const struct stage_origin origin = {.producer = -1};
+    const struct stage_origin origin = {.producer = -1, .value = -1};
     const int stage = stage_add(fusing, body, node, fusing->everywhere ? NULL : "hidden", origin);
     fusing->planning->embed_tensor = node->tensor;
     fusing->stream = value;
@@ -147,16 +148,15 @@ static bool fuse_embed(struct fusing *fusing, int index) {
 }
 
 // The values that are added to the newest residual value in a tree of sums, in their order. Returns
-// their count; -1 where the residual is not among them, or an inner sum has another use.
+// their count; -1 where the residual is not among them just once, or an inner sum has another use.
 enum { MOST_SUMMANDS = 8 };
 static int summands_of(const struct fusing *fusing, int index, int summands[MOST_SUMMANDS]) {
-    int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0;
-    bool found = false;
+    int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0, found = 0;
     while (waiting > 0) {
         const int value = pending[--waiting];
         const struct node *node = node_at(fusing, value);
         if (value == fusing->stream) {
-            found = true;
+            found++;
         } else if (node->op == OP_ADD && (value == index || fusing->uses[value] == 1)) {
             if (waiting + 2 > MOST_SUMMANDS)
                 return -1;
@@ -168,7 +168,7 @@ static int summands_of(const struct fusing *fusing, int index, int summands[MOST
             summands[count++] = value;
         }
     }
-    return found ? count : -1;
+    return found == 1 ? count : -1;
 }
 
 // Whether the value goes into one sum and nowhere else, so that this sum can take it apart.
@@ -213,26 +213,31 @@ static bool add_to_owned(struct fusing *fusing, int index, int summand, int sum)
     return true;
 }
 
-// x + scale * rmsnorm(W y): every CU receives the whole product and adds it to its residual.
-static bool add_everywhere(struct fusing *fusing, int index, int summand, int sum) {
-    (void)sum; // nobody publishes it
-    const struct node *node = node_at(fusing, index);
+// What every CU receives and adds to its whole residual: scale * rmsnorm(W y).
+struct addition {
+    int producer, value;     // the stage of the product, and the node that it publishes
+    const struct node *norm; // NULL: none
+    double scale;
+};
+
+// Takes a summand apart and makes the stage of its product.
+static bool take_addition(struct fusing *fusing, const struct node *sum, int summand,
+                          struct addition *addition) {
     struct product product;
-    struct stage_origin origin = {0};
-    double scale = 1;
     int top = summand;
+    *addition = (struct addition){.scale = 1};
     if (node_at(fusing, top)->op == OP_SCALE &&
         node_at(fusing, node_at(fusing, top)->inputs[0])->op == OP_RMSNORM) {
-        scale = node_at(fusing, top)->factor;
+        addition->scale = node_at(fusing, top)->factor;
         fusing->fused[top] = true;
         top = node_at(fusing, top)->inputs[0];
     }
     if (node_at(fusing, top)->op == OP_RMSNORM) {
-        origin.norm = node_at(fusing, top);
-        if (origin.norm->group != origin.norm->elements)
-            return cannot(fusing, origin.norm, "only attention norms heads one by one");
+        addition->norm = node_at(fusing, top);
+        if (addition->norm->group != addition->norm->elements)
+            return cannot(fusing, addition->norm, "only attention norms heads one by one");
         fusing->fused[top] = true;
-        top = origin.norm->inputs[0];
+        top = addition->norm->inputs[0];
     }
     if (fusing->stage_of[top] < 0 &&
         (!product_of(fusing, top, &product) ||
@@ -240,19 +245,46 @@ static bool add_everywhere(struct fusing *fusing, int index, int summand, int su
                        product_name(fusing, &product))))
         return fusing->planning->diagnostics->count > 0
                    ? false
-                   : cannot(fusing, node, "one summand must be a product, or a norm of one");
-    origin.producer = fusing->stage_of[top];
-    const char *from = fusing->planning->plan->stages[origin.producer].body;
-    const struct plan_body body = {.name = arena_format(fusing->planning->arena, "add_%s", from),
-                                   .op = "residual",
-                                   .summary =
-                                       arena_format(fusing->planning->arena, "hidden += %s%s",
-                                                    origin.norm ? "rmsnorm of " : "", from),
-                                   .input = "mailbox",
-                                   .prologue = origin.norm ? "rmsnorm" : "plain",
-                                   .rows = node->elements,
-                                   .scale = scale};
-    stage_add(fusing, body, node, NULL, origin);
+                   : cannot(fusing, sum, "one summand must be a product, or a norm of one");
+    addition->producer = fusing->stage_of[top];
+    addition->value = top;
+    return true;
+}
+
+static void add_everywhere(struct fusing *fusing, const struct node *sum,
+                           const struct addition *addition) {
+    struct arena *arena = fusing->planning->arena;
+    const char *from = fusing->planning->plan->stages[addition->producer].body;
+    const bool normed = addition->norm != NULL;
+    const struct plan_body body = {
+        .name = arena_format(arena, "add_%s", from),
+        .op = "residual",
+        .summary = arena_format(arena, "hidden += %s%s", normed ? "rmsnorm of " : "", from),
+        .input = "mailbox",
+        .prologue = normed ? "rmsnorm" : "plain",
+        .rows = sum->elements,
+        .scale = addition->scale};
+    const struct stage_origin origin = {
+        .producer = addition->producer, .value = addition->value, .norm = addition->norm};
+    stage_add(fusing, body, sum, NULL, origin);
+}
+
+// All products come before all additions, which change what products may still multiply.
+static bool add_all_everywhere(struct fusing *fusing, int index, const int *summands, int count) {
+    const struct node *sum = node_at(fusing, index);
+    struct addition additions[MOST_SUMMANDS];
+    for (int i = 0; i < count; i++)
+        if (!take_addition(fusing, sum, summands[i], &additions[i]))
+            return false;
+    for (int i = 0; i < count; i++)
+        add_everywhere(fusing, sum, &additions[i]);
+    return true;
+}
+
+static bool add_all_to_owned(struct fusing *fusing, int index, const int *summands, int count) {
+    for (int i = 0; i < count; i++)
+        if (!add_to_owned(fusing, index, summands[i], i + 1 < count ? -1 : index))
+            return false;
     return true;
 }
 
@@ -265,11 +297,10 @@ static bool fuse_residual(struct fusing *fusing, int index) {
         return true;
     }
     if (count < 1)
-        return cannot(fusing, node, "one summand must be the newest residual value");
-    for (int i = 0; i < count; i++)
-        if (!(fusing->everywhere ? add_everywhere : add_to_owned)(fusing, index, summands[i],
-                                                                  i + 1 < count ? -1 : index))
-            return false;
+        return cannot(fusing, node, "one summand, and only one, must be the newest residual value");
+    if (!(fusing->everywhere ? add_all_everywhere : add_all_to_owned)(fusing, index, summands,
+                                                                      count))
+        return false;
     fusing->stream = index;
     fusing->fused[index] = true;
     return true;
@@ -293,7 +324,8 @@ static bool fuse_head(struct fusing *fusing, int index) {
                                    .input_scale = source.scale,
                                    .bias = node->bias != NULL,
                                    .softcap = node->softcap};
-    struct stage_origin origin = {.producer = source.producer, .norm = source.norm};
+    struct stage_origin origin = {
+        .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, head, node, "candidates", origin);
     products_set(fusing, stage, &index, 1, false);
     const struct plan_body select = {.name = "select",
@@ -302,14 +334,14 @@ static bool fuse_head(struct fusing *fusing, int index) {
                                          "next token: the best of all CUs, lowest id at a tie",
                                      .input = "mailbox",
                                      .rows = 1};
-    origin = (struct stage_origin){.producer = stage};
+    origin = (struct stage_origin){.producer = stage, .value = -1};
     const int selected = stage_add(fusing, select, node, "next_token", origin);
     const struct plan_body token = {.name = "token",
                                     .op = "token",
                                     .summary = "every CU takes the next token and whether to go on",
                                     .input = "mailbox",
                                     .rows = 1};
-    origin = (struct stage_origin){.producer = selected};
+    origin = (struct stage_origin){.producer = selected, .value = -1};
     stage_add(fusing, token, node, NULL, origin);
     fusing->planning->head_tensor = node->tensor;
     fusing->fused[index] = true;

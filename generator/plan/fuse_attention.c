@@ -79,7 +79,8 @@ static bool fuse_qkv(struct fusing *fusing, const struct projection projections[
         .tolerance = fusing->planning->engine->tolerance,
         .input_scale = source.scale,
         .bias = bias};
-    const struct stage_origin origin = {.producer = source.producer, .norm = source.norm};
+    const struct stage_origin origin = {
+        .producer = source.producer, .value = source.value, .norm = source.norm};
     *stage = stage_add(fusing, body, first, "qkv", origin);
     products_set(fusing, *stage, linears, 3, false);
     int element = 0;
@@ -103,7 +104,7 @@ static int add_merge(struct fusing *fusing, const struct node *node, int attenti
                                    .input = "mailbox",
                                    .rows = node->elements,
                                    .splits = fusing->planning->splits};
-    const struct stage_origin origin = {.producer = attention};
+    const struct stage_origin origin = {.producer = attention, .value = -1};
     const int stage = stage_add(fusing, body, node, "attended", origin);
     fusing->planning->plan->stages[stage].layer = layer;
     return stage;
@@ -138,8 +139,10 @@ bool fuse_attention(struct fusing *fusing, int index) {
         .q_norm = norm_kind(fusing, projections[0].norm),
         .k_norm = norm_kind(fusing, projections[1].norm),
         .splits = splits};
-    const struct stage_origin origin = {
-        .producer = qkv, .q_norm = projections[0].norm, .k_norm = projections[1].norm};
+    const struct stage_origin origin = {.producer = qkv,
+                                        .value = projections[0].linear,
+                                        .q_norm = projections[0].norm,
+                                        .k_norm = projections[1].norm};
     int stage = stage_add(fusing, body, node, splits > 1 ? "parts" : "attended", origin);
     const int layer = plan->stages[qkv].layer;
     plan->stages[stage].layer = layer;

@@ -136,7 +136,8 @@ bool fuse_product(struct fusing *fusing, int top, const struct product *product,
                                    .bias = node->bias != NULL,
                                    .scale = product->scale,
                                    .activation = product->activation};
-    const struct stage_origin origin = {.producer = source.producer, .norm = source.norm};
+    const struct stage_origin origin = {
+        .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, body, node, mailbox, origin);
     products_set(fusing, stage, &product->linear, 1, false);
     for (int i = top;; i = node_at(fusing, i)->inputs[0]) {
@@ -188,7 +189,8 @@ bool fuse_gate(struct fusing *fusing, int index) {
         .input_scale = source.scale,
         .bias = has_bias(fusing, linears, 2),
         .activation = activation};
-    const struct stage_origin origin = {.producer = source.producer, .norm = source.norm};
+    const struct stage_origin origin = {
+        .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, body, gate_node, "gated", origin);
     products_set(fusing, stage, linears, 2, true);
     fusing->stage_of[index] = stage;

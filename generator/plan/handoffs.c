@@ -1,6 +1,6 @@
 // Pass: values travel between stages through mailboxes of (value, epoch) pairs. Stages that the
-// same body reads publish to the same mailbox, unless each is to keep what it published; each write
-// of a step carries its own epoch.
+// same body reads publish to the same mailbox, unless somebody may still read what lies there, or
+// each is to keep what it published; each write of a step carries its own epoch.
 #include "generator/plan/access.h"
 #include "generator/plan/passes.h"
 
@@ -213,27 +213,74 @@ static int pairs_of(const struct planning *planning, const struct plan_body *bod
     return (int)pairs;
 }
 
+// The first stage that awaits what stage `read` or a later one publishes: who is there knows that
+// `read` is over. The number of stages where there is none.
+static int heard_of(const struct planning *planning, int read) {
+    const int stages = planning->plan->stages_count;
+    for (int s = read + 1; s < stages; s++)
+        if (planning->origin[s].producer >= read)
+            return s;
+    return stages;
+}
+
+// [stages] the first stage that may write over what a stage writes: it has heard of the last read.
+static int *find_free(struct planning *planning) {
+    const int stages = planning->plan->stages_count;
+    int *last_read = arena_array(planning->arena, (size_t)stages, sizeof *last_read);
+    int *free_at = arena_array(planning->arena, (size_t)stages, sizeof *free_at);
+    for (int s = 0; s < stages; s++)
+        if (planning->origin[s].producer >= 0)
+            last_read[planning->origin[s].producer] = s;
+    for (int s = 0; s < stages; s++)
+        free_at[s] = last_read[s] > 0 ? heard_of(planning, last_read[s]) : s + 1;
+    return free_at;
+}
+
+// The mailboxes of a class: one, but for values that may still be read when the next is written.
+enum { MOST_MAILBOXES = 8 };
+struct class_mailboxes {
+    const char *name[MOST_MAILBOXES];
+    int count;
+};
+
+static bool is_free(const struct planning *planning, const char *mailbox, int writer,
+                    const int *free_at) {
+    for (int s = 0; s < writer; s++) {
+        const char *name = planning->plan->stages[s].writes_to;
+        if (name && is(name, mailbox) && free_at[s] > writer)
+            return false;
+    }
+    return true;
+}
+
+static const char *mailbox_of(struct planning *planning, struct class_mailboxes *class,
+                              const char *wanted, int writer, const int *free_at) {
+    for (int i = 0; i < class->count; i++)
+        if (is_free(planning, class->name[i], writer, free_at))
+            return class->name[i];
+    const char *name = wanted;
+    for (int i = 2; mailbox_named(planning, name); i++)
+        name = arena_format(planning->arena, "%s_%d", wanted, i);
+    if (class->count < MOST_MAILBOXES)
+        class->name[class->count++] = name;
+    return name;
+}
+
 // Names the mailbox of each stage that publishes, and makes it.
 static void make_mailboxes(struct planning *planning) {
     struct plan_plan *plan = planning->plan;
     const bool unshared = planning->tuning->buffers && is(planning->tuning->buffers, "unshared");
-    const int *parent = unite_writers(planning);
-    const char **name = arena_array(planning->arena, (size_t)plan->bodies_count, sizeof *name);
+    const int *parent = unite_writers(planning), *free_at = find_free(planning);
+    struct class_mailboxes *classes =
+        arena_array(planning->arena, (size_t)plan->bodies_count, sizeof *classes);
     for (int s = 0; s < plan->stages_count; s++) {
         struct plan_stage *stage = &plan->stages[s];
         if (!stage->writes_to)
             continue;
         const char *wanted = stage->writes_to;
-        const int class = class_of(parent, body_number(planning, s));
-        if (unshared) {
-            stage->writes_to = arena_format(planning->arena, "%s_%d", wanted, s);
-        } else if (!name[class]) {
-            name[class] = wanted;
-            for (int i = 2; mailbox_named(planning, name[class]); i++)
-                name[class] = arena_format(planning->arena, "%s_%d", wanted, i);
-        }
-        if (!unshared)
-            stage->writes_to = name[class];
+        struct class_mailboxes *class = &classes[class_of(parent, body_number(planning, s))];
+        stage->writes_to = unshared ? arena_format(planning->arena, "%s_%d", wanted, s)
+                                    : mailbox_of(planning, class, wanted, s, free_at);
         mailbox_add(planning, stage->writes_to, wanted,
                     pairs_of(planning, body_of_stage(planning, stage)));
     }

@@ -74,6 +74,7 @@ const struct plan_body *plan_body_named(const struct plan_plan *plan, const char
 const struct plan_partition *plan_partition_named(const struct plan_plan *plan, const char *name);
 const struct plan_mailbox *plan_mailbox_named(const struct plan_plan *plan, const char *name);
 const struct plan_region *plan_region_named(const struct plan_plan *plan, const char *name);
+const struct plan_choice *plan_choice_named(const struct plan_plan *plan, const char *name);
 
 // Number of tiles that CU `cu` owns.
 int plan_tiles_of(const struct plan_partition *partition, int cu);

@@ -99,6 +99,10 @@ const struct plan_region *plan_region_named(const struct plan_plan *plan, const 
     FIND_BY_NAME(regions)
 }
 
+const struct plan_choice *plan_choice_named(const struct plan_plan *plan, const char *name) {
+    FIND_BY_NAME(choices)
+}
+
 int plan_tiles_of(const struct plan_partition *partition, int cu) {
     return partition->first_tile[cu + 1] - partition->first_tile[cu];
 }

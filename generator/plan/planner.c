@@ -51,6 +51,9 @@ bool plan_make(const struct plan_request *request, struct arena *arena, struct p
         .plan = plan,
     };
     plan->command = arena_string(arena, request->command);
+    if (request->advice && request->advice->reason)
+        choice_add(&planning, "tuning", request->advice->value, NULL, "%s",
+                   request->advice->reason);
     static bool (*const passes[])(struct planning *) = {
         pass_machine, pass_fuse, pass_partition, pass_handoffs, pass_memory, pass_lds, pass_cost,
     };

@@ -7,11 +7,20 @@
 #include "generator/plan/tuning.h"
 #include "generator/target/target.h"
 
+// A tuning that was found and is followed.
+struct advice {
+    const char *value;  // "cus=2 tile_rows=8"
+    const char *reason; // NULL: there is none
+    const char *words;  // " --set cus=2 --set tile_rows=8": the plan's command makes the same plan
+                        // anywhere
+};
+
 struct plan_request {
     const struct model *model;
     const struct target *target;
     const struct tuning *tuning;
-    const char *command; // that makes this plan again, without paths of this machine
+    const char *command;         // that makes this plan again, without paths of this machine
+    const struct advice *advice; // that set a part of the tuning; NULL: none
 };
 
 // Runs the passes in order. The plan is arena-owned. User errors: a graph that no stage can

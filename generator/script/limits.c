@@ -103,6 +103,7 @@ void script_exceed(struct script *script, enum script_limit limit) {
 void script_limits_begin(struct script *script) {
     script->exceeded = LIMIT_NONE;
     script->memory_refusals = 0;
+    script->memory_copied = 0;
     script->refused_at = (struct location){0};
     script->instructions_left = script->limits.instructions;
     script->deadline_ns = now_ns() + (uint64_t)(script->limits.seconds * 1e9);
@@ -124,6 +125,14 @@ void script_charge(lua_State *lua, size_t instructions) {
         script_exceed(script, LIMIT_INSTRUCTIONS);
     if (script->exceeded != LIMIT_NONE)
         raise_limit(lua);
+}
+
+bool script_has_room(struct script *script, size_t bytes) {
+    size_t used = script->memory_used + script->memory_copied;
+    if (used > script->limits.memory_bytes || bytes > script->limits.memory_bytes - used)
+        return false;
+    script->memory_copied += bytes;
+    return true;
 }
 
 bool script_is_out_of_memory(lua_State *lua, int status) {

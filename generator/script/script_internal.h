@@ -23,6 +23,7 @@ struct script {
     lua_State *state;
     struct script_limits limits;
     size_t memory_used;
+    size_t memory_copied;            // see script_has_room
     int memory_refusals;             // since the outermost script_protected began
     struct location refused_at;      // the line that asked for too much; line 0: none did
     long long instructions_left;     // of the outermost script_protected
@@ -87,6 +88,11 @@ void script_note_callers(lua_State *lua, struct diagnostics *diagnostics);
 
 // Counts work that C does for a script against its instructions; raises when they are used up.
 void script_charge(lua_State *lua, size_t instructions);
+
+// Counts a copy that C makes of a script's data as memory of the script, until the outermost
+// script_protected ends: one table in many places is one to Lua, and a copy for each place. Returns
+// whether there is room for it.
+bool script_has_room(struct script *script, size_t bytes);
 
 // The parts of this room.
 void *script_allocate(void *script, void *block, size_t old_bytes, size_t new_bytes);

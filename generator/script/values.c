@@ -78,6 +78,22 @@ _Noreturn static void refuse(const struct taking *taking, const struct place *pl
     abort(); // lua_error does not return
 }
 
+// Makes room for a copy, or stops the script at the place.
+static void charge_memory(const struct taking *taking, const struct place *place, size_t bytes) {
+    struct script *script = script_of(taking->lua);
+    if (script_has_room(script, bytes))
+        return;
+    if (taking->chunk == UNWRITTEN) {
+        script->refused_at = script_location(taking->lua);
+    } else {
+        const struct script_chunk *chunk = &script->chunks[taking->chunk];
+        script->refused_at =
+            (struct location){.file = chunk->file, .line = place->line, .source = chunk->source};
+    }
+    script_exceed(script, LIMIT_MEMORY);
+    script_charge(taking->lua, 0); // raises
+}
+
 // A string key of a table and its place in the order of fields.
 struct key {
     const char *name; // Lua's string, held by the table
@@ -165,6 +181,7 @@ static struct value *take_table(const struct taking *taking, int index, const st
         keys[found] = (struct key){.name = lua_tolstring(lua, -2, &length)};
         if (strlen(keys[found].name) != length)
             refuse(taking, place, "has a field whose name holds a NUL");
+        charge_memory(taking, place, length + 1);
         found++;
     }
     rank_keys(taking, place, keys, found);
@@ -206,6 +223,8 @@ static struct value *take_container(const struct taking *taking, int index,
         }
     }
     script_charge(lua, items + fields);
+    charge_memory(taking, place, items * sizeof(struct value *));
+    charge_memory(taking, place, fields * sizeof(struct value_field));
     if (items > 0 && fields > 0)
         refuse(taking, place, "mixes named fields with list items");
     if ((lua_Unsigned)highest != items)
@@ -219,6 +238,7 @@ static struct value *take(const struct taking *taking, int index, const struct p
     struct value *value = NULL;
     size_t length;
     const char *string;
+    charge_memory(taking, place, sizeof *value);
     switch (lua_type(lua, index)) {
     case LUA_TNIL:
         value = value_nil(taking->arena);
@@ -234,6 +254,7 @@ static struct value *take(const struct taking *taking, int index, const struct p
         string = lua_tolstring(lua, index, &length);
         if (strlen(string) != length)
             refuse(taking, place, "is a string that holds a NUL");
+        charge_memory(taking, place, length + 1);
         value = value_string(taking->arena, string);
         break;
     case LUA_TTABLE:

@@ -3,16 +3,25 @@
 #   prepare.sh install   installs what is missing: packages as root or through sudo that asks no
 #                        password, and on Debian 12 the private comgr root. What cannot be installed
 #                        is named, and what it costs.
+#   prepare.sh install fuzz
+#                        the same, and what `make fuzz` needs.
 #   prepare.sh check     installs nothing, only names what is missing.
-# Exit status 0: monogen can be built (comgr and cmocka may be missing); 1: it cannot.
+# Exit status 0: monogen can be built (comgr and cmocka may be missing) and, where asked for, fuzzed;
+# 1: it cannot.
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 release() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" /etc/os-release 2>/dev/null; }
 
-# Fills build_missing, test_missing and comgr_missing with the names of Debian packages.
+# Whether clang links libFuzzer and the sanitisers, for a target that does nothing.
+links_fuzzer() {
+    printf 'int LLVMFuzzerTestOneInput(void);\nint LLVMFuzzerTestOneInput(void) { return 0; }\n' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null >/dev/null 2>&1
+}
+
+# Fills build_missing, test_missing, fuzz_missing and comgr_missing with the names of Debian packages.
 look() {
-    build_missing='' test_missing='' comgr_missing=''
+    build_missing='' test_missing='' fuzz_missing='' comgr_missing=''
     have "${CC:-cc}" || build_missing="$build_missing gcc"
     have "${CXX:-c++}" || build_missing="$build_missing g++"
     have make || build_missing="$build_missing make"
@@ -26,6 +35,15 @@ look() {
     else
         build_missing="$build_missing pkg-config liblua5.4-dev libjansson-dev libpcre2-dev libutf8proc-dev nettle-dev"
         test_missing="$test_missing libcmocka-dev"
+    fi
+    if [ "$purpose" = fuzz ]; then
+        # The runtime's package is named after the version of clang, which only clang itself tells.
+        if ! have clang; then
+            fuzz_missing=' clang'
+        elif ! links_fuzzer; then
+            version=$(clang -dumpversion)
+            fuzz_missing=" libclang-rt-${version%%.*}-dev"
+        fi
     fi
     comgr=$(generator/setup/find_comgr.sh)
     if [ "$comgr" = none ] && [ "$debian" != 12 ]; then
@@ -66,18 +84,22 @@ install_packages() {
     rm -f "$log"
 }
 
-mode=$1
+mode=$1 purpose=$2
 debian=''
 [ "$(release ID)" = debian ] && debian=$(release VERSION_ID)
 
 look
 if [ "$mode" = install ]; then
-    wanted="$build_missing$test_missing$comgr_missing"
+    wanted="$build_missing$test_missing$fuzz_missing$comgr_missing"
     if [ -n "$wanted" ]; then
         if may_install; then
             # Without comgr there is still the host: its absence must not take the others along.
             [ -z "$build_missing$test_missing" ] || install_packages "$build_missing$test_missing"
             [ -z "$comgr_missing" ] || install_packages "$comgr_missing"
+            if [ -n "$fuzz_missing" ]; then
+                install_packages "$fuzz_missing" && look
+                [ -z "$fuzz_missing" ] || install_packages "$fuzz_missing"
+            fi
             look
         fi
     fi
@@ -86,7 +108,7 @@ if [ "$mode" = install ]; then
     fi
 fi
 
-missing="$build_missing$test_missing$comgr_missing"
+missing="$build_missing$test_missing$fuzz_missing$comgr_missing"
 [ -z "$missing" ] || say "missing packages:$missing (as root: apt-get install$missing)"
 if [ -n "$test_missing" ] && [ -z "$build_missing" ]; then
     say "without libcmocka-dev the tests cannot be built"
@@ -94,4 +116,7 @@ fi
 if [ "$comgr" = none ] && [ "$mode" = install ]; then
     say "without comgr nothing is compiled for gfx942; the host target works"
 fi
-[ -z "$build_missing" ]
+if [ -n "$fuzz_missing" ]; then
+    say "without clang and its libFuzzer nothing is fuzzed"
+fi
+[ -z "$build_missing$fuzz_missing" ]

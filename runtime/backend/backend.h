@@ -13,6 +13,7 @@ struct device; // an opened device with a loaded kernel; each backend defines it
 
 enum memory_kind {
     MEMORY_DEVICE,       // where the kernel reads fastest; the host may not touch it
+    MEMORY_STREAMED,     // the same, for what is read from end to end again and again
     MEMORY_HOST_VISIBLE, // pinned: both sides read and write it while the kernel runs
 };
 
@@ -27,6 +28,8 @@ enum launch_state { LAUNCH_RUNNING, LAUNCH_DONE, LAUNCH_FAILED };
 
 struct backend {
     const char *name; // what --device says and the manifest's target.backend
+    // Its kernels run on the processors that their caller waits on: waiting must leave them alone.
+    bool uses_processors;
 
     // One line of what is there ("gfx942, 304 CUs, 192 GiB"), or of what is missing and what to do.
     // Returns whether the device could be used, for kernels of `isa` (NULL: any it has). line:
@@ -56,6 +59,12 @@ struct backend {
                    struct monogen_error *error);
     // Whether the launch has ended. After LAUNCH_FAILED *error says why.
     enum launch_state (*poll)(struct device *device, struct monogen_error *error);
+
+    // Reads [bytes] from the start of the memory once, in the way that is fastest on this device,
+    // with as many workgroups as the kernel has, and says how long that took. What a kernel that
+    // streams its weights is compared with. NULL: not there yet. Requires: no launch is running.
+    bool (*sweep)(struct device *device, const struct device_memory *memory, size_t bytes,
+                  double *seconds, struct monogen_error *error);
 };
 
 extern const struct backend backend_host; // shared object, one thread a CU

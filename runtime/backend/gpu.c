@@ -291,7 +291,7 @@ bool gpu_allocate(struct device *device, size_t bytes, enum memory_kind kind,
         return false;
 
     uint64_t address = 0;
-    if (kind == MEMORY_DEVICE) {
+    if (kind != MEMORY_HOST_VISIBLE) {
         int status = driver->allocate(&address, bytes);
         if (status != GPU_SUCCESS)
             return allocation_failed(device, status, GPU_CALL_allocate, bytes, error);

@@ -1,7 +1,9 @@
 // The host backend: the kernel is a shared object, a workgroup is a thread. Its symbol has the type
 // host_kernel; LDS is the object's own thread-local storage.
 #include "runtime/backend/backend.h"
+#include "runtime/backend/host_sweep.h"
 #include "runtime/file_map.h"
+#include "runtime/processors.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 typedef void host_kernel(const void *argument_block, unsigned workgroup);
 
 enum { STACK_BYTES = 1 << 20 }; // small: a target may have hundreds of CUs
+enum { LARGE_PAGE_BYTES = 2 << 20 };
 
 enum gate { GATE_SHUT, GATE_OPEN, GATE_ABANDONED };
 
@@ -42,9 +44,10 @@ struct device {
 };
 
 static bool host_probe(const char *isa, char *line, size_t bytes) {
+    char name[128];
     (void)isa; // compiled for this machine
-    snprintf(line, bytes, "%ld processors of this machine, a thread for each CU",
-             sysconf(_SC_NPROCESSORS_ONLN));
+    processors_name(name, sizeof name);
+    snprintf(line, bytes, "%s, %d processors, a thread for each CU", name, processors_count());
     return true;
 }
 
@@ -123,6 +126,10 @@ static bool host_allocate(struct device *device, size_t bytes, enum memory_kind 
     if (pages == MAP_FAILED)
         return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "no memory for %zu bytes: %s", bytes,
                             strerror(errno));
+    // Large pages, where the system gives them, spare most walks of the page table. Not for memory
+    // of which a part is used, such as a KV cache: there they would be zeroed for nothing.
+    if (kind == MEMORY_STREAMED && bytes >= LARGE_PAGE_BYTES)
+        madvise(pages, bytes, MADV_HUGEPAGE);
     memory->host = pages;
     memory->device_address = (uint64_t)(uintptr_t)pages;
     return true;
@@ -238,8 +245,17 @@ static enum launch_state host_poll(struct device *device, struct monogen_error *
     return LAUNCH_DONE;
 }
 
+static bool host_sweep_memory(struct device *device, const struct device_memory *memory,
+                              size_t bytes, double *seconds, struct monogen_error *error) {
+    return host_sweep(memory->host, bytes, device->workgroup_count, seconds) ||
+           monogen_fail(error, MONOGEN_NO_ENVIRONMENT,
+                        "cannot start %u threads that read memory: %s", device->workgroup_count,
+                        strerror(errno));
+}
+
 const struct backend backend_host = {
     .name = "host",
+    .uses_processors = true,
     .probe = host_probe,
     .open = host_open,
     .close = host_close,
@@ -250,4 +266,5 @@ const struct backend backend_host = {
     .zero = host_zero,
     .launch = host_launch,
     .poll = host_poll,
+    .sweep = host_sweep_memory,
 };

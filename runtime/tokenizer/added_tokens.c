@@ -91,7 +91,8 @@ static bool stands_apart(const struct added_tokens *added, struct regex_work *wo
 bool added_tokens_find(const struct added_tokens *added, const struct added_token_set *set,
                        struct regex_work *work, const char *text, size_t length,
                        struct segment_list *segments, struct monogen_error *error) {
-    size_t done = 0; // the end of the last segment
+    size_t done = 0;      // the end of the last segment
+    size_t white_end = 0; // of the white space behind a token that took it: not gone through again
     segments->count = 0;
     for (size_t at = 0; set->count > 0 && at < length;) {
         const struct added_token *token = longest_token(set, text + at, length - at);
@@ -115,12 +116,16 @@ bool added_tokens_find(const struct added_tokens *added, const struct added_toke
                 break;
             start -= bytes;
         }
+        if (token->take_right && end < white_end)
+            end = white_end;
         while (token->take_right && end < length) {
             size_t bytes = utf8_first(text + end, length - end);
             if (!is_white_space_at(text + end, bytes))
                 break;
             end += bytes;
         }
+        if (token->take_right)
+            white_end = end;
         if (start >= end) // all of it was white space that the token before has taken
             continue;
         if (done < start &&

@@ -87,6 +87,10 @@ static void load_token(struct added_tokens *added, const struct json_node *node,
         byte_buffer_free(&text);
         return;
     }
+    // The reference skips what is decoded to the content of a special token. One that the
+    // normalizer changes is decoded to something else, and stays.
+    vocabulary->tokens[id].skipped =
+        special && text.length == strlen(content) && memcmp(text.bytes, content, text.length) == 0;
     token.content = text.bytes;
     token.length = text.length;
     struct added_token_set *set = token.normalized ? &added->normalized : &added->plain;

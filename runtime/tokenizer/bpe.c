@@ -95,7 +95,31 @@ static bool merge_all(const struct bpe *bpe, struct bpe_work *work, struct monog
     return true;
 }
 
-static bool add_symbol(struct bpe_work *work, uint32_t token, struct monogen_error *error) {
+// Merges what has been added, and appends the tokens.
+static bool end_symbols(const struct bpe *bpe, struct bpe_work *work, struct token_list *ids,
+                        struct monogen_error *error) {
+    if (!merge_all(bpe, work, error))
+        return false;
+    // Merging never removes symbol 0.
+    for (uint32_t i = work->symbol_count ? 0 : NO_SYMBOL; i != NO_SYMBOL; i = work->symbols[i].next)
+        if (!token_list_append(ids, work->symbols[i].token, error))
+            return false;
+    work->symbol_count = 0;
+    return true;
+}
+
+// Adds one more symbol. Where no token spans the place before it, all that was added so far is
+// merged first. Not asked for short words, of which most texts consist.
+static bool add_symbol(const struct bpe *bpe, struct bpe_work *work, uint32_t token,
+                       struct token_list *ids, struct monogen_error *error) {
+    enum { SHORT = 32 };
+    if (work->symbol_count >= SHORT && !bpe->merges_bytes &&
+        !vocabulary_joins(&bpe->vocabulary, work->symbols[work->symbol_count - 1].token, token) &&
+        !end_symbols(bpe, work, ids, error))
+        return false;
+    if (work->symbol_count == BPE_MAX_SYMBOLS)
+        return monogen_fail(error, MONOGEN_BAD_INPUT,
+                            "the text has a word of more than %zu characters", BPE_MAX_SYMBOLS);
     struct bpe_symbol *symbols = array_grow(work->symbols, &work->symbol_capacity,
                                             work->symbol_count + 1, sizeof *work->symbols, error);
     if (!symbols)
@@ -118,7 +142,7 @@ static bool bytes_have_tokens(const struct bpe *bpe, const char *character, size
 }
 
 static bool add_characters(const struct bpe *bpe, struct bpe_work *work, const char *word,
-                           size_t length, struct monogen_error *error) {
+                           size_t length, struct token_list *ids, struct monogen_error *error) {
     // An unknown character waits here, so that the next one can fuse with it. Like the reference,
     // byte tokens pass it by.
     bool unknown_waits = false;
@@ -128,14 +152,15 @@ static bool add_characters(const struct bpe *bpe, struct bpe_work *work, const c
         at += bytes;
         uint32_t token = vocabulary_find(&bpe->vocabulary, character, bytes);
         if (token != VOCABULARY_NO_TOKEN) {
-            if (unknown_waits && !add_symbol(work, bpe->unknown, error))
+            if (unknown_waits && !add_symbol(bpe, work, bpe->unknown, ids, error))
                 return false;
             unknown_waits = false;
-            if (!add_symbol(work, token, error))
+            if (!add_symbol(bpe, work, token, ids, error))
                 return false;
         } else if (bpe->byte_fallback && bytes_have_tokens(bpe, character, bytes)) {
             for (size_t i = 0; i < bytes; i++)
-                if (!add_symbol(work, bpe->byte_tokens[(unsigned char)character[i]], error))
+                if (!add_symbol(bpe, work, bpe->byte_tokens[(unsigned char)character[i]], ids,
+                                error))
                     return false;
         } else if (bpe->unknown_missing) {
             return monogen_fail(error, MONOGEN_BAD_INPUT,
@@ -143,12 +168,13 @@ static bool add_characters(const struct bpe *bpe, struct bpe_work *work, const c
                                 "'%s' is not in its vocabulary",
                                 (int)bytes, character, bpe->unknown_missing);
         } else if (bpe->unknown != VOCABULARY_NO_TOKEN) {
-            if (unknown_waits && !bpe->fuse_unknown && !add_symbol(work, bpe->unknown, error))
+            if (unknown_waits && !bpe->fuse_unknown &&
+                !add_symbol(bpe, work, bpe->unknown, ids, error))
                 return false;
             unknown_waits = true;
         }
     }
-    return !unknown_waits || add_symbol(work, bpe->unknown, error);
+    return !unknown_waits || add_symbol(bpe, work, bpe->unknown, ids, error);
 }
 
 bool bpe_encode(const struct bpe *bpe, struct bpe_work *work, const char *word, size_t length,
@@ -159,13 +185,8 @@ bool bpe_encode(const struct bpe *bpe, struct bpe_work *work, const char *word, 
             return token_list_append(ids, whole, error);
     }
     work->symbol_count = 0;
-    if (!add_characters(bpe, work, word, length, error) || !merge_all(bpe, work, error))
-        return false;
-    // Merging never removes symbol 0.
-    for (uint32_t i = work->symbol_count ? 0 : NO_SYMBOL; i != NO_SYMBOL; i = work->symbols[i].next)
-        if (!token_list_append(ids, work->symbols[i].token, error))
-            return false;
-    return true;
+    return add_characters(bpe, work, word, length, ids, error) &&
+           end_symbols(bpe, work, ids, error);
 }
 
 void bpe_work_free(struct bpe_work *work) {

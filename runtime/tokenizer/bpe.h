@@ -14,7 +14,12 @@ struct bpe {
     bool byte_fallback;        // characters without a token become the tokens of their bytes
     bool fuse_unknown;         // adjoining unknown characters become one token
     bool ignore_merges;        // a word that is a token is left whole
+    bool merges_bytes;         // tokens of bytes, or the unknown token, take part in merges
 };
+
+// Characters of one word between which all places may be inside a token. More are refused: they
+// would need too much memory.
+#define BPE_MAX_SYMBOLS ((size_t)72 << 20)
 
 // Working memory, to be reused from word to word; all zero to begin with.
 struct bpe_work {

@@ -166,6 +166,24 @@ static void load_unknown(struct bpe *bpe, const struct json_node *model) {
         bpe->unknown_missing = field_copy(model, "unk_token");
 }
 
+// Whether tokens that stand for something else than their text take part in merges: then the text
+// does not tell where tokens may end.
+static bool merges_bytes(const struct bpe *bpe) {
+    const struct vocabulary *vocabulary = &bpe->vocabulary;
+    for (size_t i = 0; i <= vocabulary->merge_mask; i++) {
+        const struct vocabulary_merge *merge = &vocabulary->merges[i];
+        const uint32_t tokens[2] = {merge->left, merge->right};
+        for (size_t k = 0; merge->merged != VOCABULARY_NO_TOKEN && k < 2; k++) {
+            size_t length;
+            const char *text = vocabulary_text(vocabulary, tokens[k], &length);
+            if (tokens[k] == bpe->unknown ||
+                (bpe->byte_fallback && length == 6 && memcmp(text, "<0x", 3) == 0))
+                return true;
+        }
+    }
+    return false;
+}
+
 // Settings that change the result and are refused unless they are off.
 static void refuse_unsupported(const struct json_node *model) {
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
@@ -200,6 +218,7 @@ void bpe_load(struct bpe *bpe, const struct json_node *model, const struct json_
         int length = snprintf(text, sizeof text, "<0x%02X>", byte);
         bpe->byte_tokens[byte] = vocabulary_find(&bpe->vocabulary, text, (size_t)length);
     }
+    bpe->merges_bytes = merges_bytes(bpe);
 }
 
 void bpe_free(struct bpe *bpe) {

@@ -4,8 +4,9 @@
 
 #include "runtime/tokenizer/tokenizer.h"
 
-// No text inside the tokenizer grows past this, whatever a file's replacement rules do with it.
-#define TOKENIZER_MAX_TEXT_BYTES ((size_t)64 << 20)
+// No text inside the tokenizer grows past this, whatever a file's replacement rules do with it. A
+// text of 64 MiB may consist of blanks, each of which becomes a U+2581 of three bytes.
+#define TOKENIZER_MAX_TEXT_BYTES ((size_t)256 << 20)
 
 // Bytes that grow; all zero is the empty buffer. The owner frees it with byte_buffer_free.
 struct byte_buffer {

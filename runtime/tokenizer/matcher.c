@@ -30,21 +30,6 @@ void matcher_free(struct matcher *matcher) {
     *matcher = (struct matcher){0};
 }
 
-bool span_list_append(struct span_list *list, struct span span, struct monogen_error *error) {
-    struct span *grown =
-        array_grow(list->spans, &list->capacity, list->count + 1, sizeof *list->spans, error);
-    if (!grown)
-        return false;
-    list->spans = grown;
-    list->spans[list->count++] = span;
-    return true;
-}
-
-void span_list_free(struct span_list *list) {
-    free(list->spans);
-    *list = (struct span_list){0};
-}
-
 // The first place of `literal`, not empty, in `text` [length].
 static const char *find_literal(const char *text, size_t length, const char *literal) {
     size_t literal_length = strlen(literal);
@@ -58,17 +43,7 @@ static const char *find_literal(const char *text, size_t length, const char *lit
     return NULL;
 }
 
-// A walk over the matches in a text.
-struct walk {
-    const struct matcher *matcher;
-    struct regex_work *work;
-    const char *text; // [length]
-    size_t length;
-    size_t from, done; // where to look next; where the last match ended
-    bool any;
-};
-
-static enum regex_result find(const struct walk *walk, size_t *start, size_t *end,
+static enum regex_result find(const struct span_walk *walk, size_t *start, size_t *end,
                               struct monogen_error *error) {
     const struct matcher *matcher = walk->matcher;
     if (matcher->regex)
@@ -84,7 +59,7 @@ static enum regex_result find(const struct walk *walk, size_t *start, size_t *en
 }
 
 // The next match. An empty one right behind a match does not count.
-static enum regex_result next(struct walk *walk, size_t *start, size_t *end,
+static enum regex_result next(struct span_walk *walk, size_t *start, size_t *end,
                               struct monogen_error *error) {
     while (walk->from <= walk->length) {
         enum regex_result result = find(walk, start, end, error);
@@ -101,31 +76,30 @@ static enum regex_result next(struct walk *walk, size_t *start, size_t *end,
     return REGEX_NO_MATCH;
 }
 
-bool matcher_find_all(const struct matcher *matcher, struct regex_work *work, const char *text,
-                      size_t length, struct span_list *spans, struct monogen_error *error) {
-    struct walk walk = {.matcher = matcher, .work = work, .text = text, .length = length};
-    size_t start, end;
-    spans->count = 0;
-    for (;;) {
-        size_t done = walk.done;
-        enum regex_result result = next(&walk, &start, &end, error);
+enum walk_result span_walk_next(struct span_walk *walk, struct span *span,
+                                struct monogen_error *error) {
+    if (!walk->match.matched && !walk->ended) {
+        const size_t done = walk->done;
+        const enum regex_result result = next(walk, &walk->match.start, &walk->match.end, error);
         if (result == REGEX_FAILED)
-            return false;
-        if (result == REGEX_NO_MATCH)
-            start = length;
-        if (done < start && !span_list_append(spans, (struct span){done, start, false}, error))
-            return false;
-        if (result == REGEX_NO_MATCH)
-            return true;
-        if (!span_list_append(spans, (struct span){start, end, true}, error))
-            return false;
+            return WALK_FAILED;
+        walk->ended = result == REGEX_NO_MATCH;
+        walk->match.matched = !walk->ended;
+        *span = (struct span){done, walk->ended ? walk->length : walk->match.start, false};
+        if (span->start < span->end)
+            return WALK_SPAN;
     }
+    if (!walk->match.matched)
+        return WALK_ENDED;
+    *span = walk->match;
+    walk->match.matched = false;
+    return WALK_SPAN;
 }
 
 bool matcher_replace_all(const struct matcher *matcher, struct regex_work *work, const char *text,
                          size_t length, const char *replacement, struct byte_buffer *replaced,
                          struct monogen_error *error) {
-    struct walk walk = {.matcher = matcher, .work = work, .text = text, .length = length};
+    struct span_walk walk = {.matcher = matcher, .work = work, .text = text, .length = length};
     size_t start, end, replacement_length = strlen(replacement);
     for (;;) {
         size_t done = walk.done;

@@ -1,8 +1,9 @@
 #include "runtime/tokenizer/normalizer.h"
 
+#include "runtime/tokenizer/nfc.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 static void load_step(void *context, const struct json_node *node, const char *type) {
     struct normalizer *normalizer = context;
@@ -38,19 +39,6 @@ void normalizer_free(struct normalizer *normalizer) {
     *normalizer = (struct normalizer){0};
 }
 
-static bool compose(const char *text, size_t length, struct byte_buffer *composed,
-                    struct monogen_error *error) {
-    utf8proc_uint8_t *result = NULL;
-    utf8proc_ssize_t bytes = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length,
-                                          &result, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (bytes < 0)
-        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "cannot normalize the text: %s",
-                            utf8proc_errmsg(bytes));
-    bool good = byte_buffer_append(composed, (const char *)result, (size_t)bytes, error);
-    free(result);
-    return good;
-}
-
 static bool apply_step(const struct normalizer_step *step, struct regex_work *work,
                        const struct byte_buffer *from, struct byte_buffer *to,
                        struct monogen_error *error) {
@@ -64,7 +52,7 @@ static bool apply_step(const struct normalizer_step *step, struct regex_work *wo
         return matcher_replace_all(&step->matcher, work, from->bytes, from->length, step->text, to,
                                    error);
     case NORMALIZE_NFC:
-        return compose(from->bytes, from->length, to, error);
+        return nfc_append(from->bytes, from->length, to, error);
     }
     return true;
 }

@@ -2,102 +2,79 @@
 
 #include "runtime/tokenizer/byte_level.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-void piece_list_free(struct piece_list *list) {
-    byte_buffer_free(&list->text);
-    free(list->pieces);
-    *list = (struct piece_list){0};
+// A piece goes through all steps before the next one begins: there are never lists of them.
+struct pretokenizing {
+    const struct pretokenizer *pretokenizer;
+    struct pretokenizer_work *work;
+    struct regex_work *regex;
+    piece_taker *take;
+    void *context;
+    struct monogen_error *error;
+};
+
+struct piece {
+    const char *text; // [length]
+    size_t length;
+    bool begins_text;
+};
+
+void pretokenizer_work_free(struct pretokenizer_work *work) {
+    for (size_t i = 0; i < sizeof work->texts / sizeof *work->texts; i++)
+        byte_buffer_free(&work->texts[i]);
 }
 
-static bool append_piece(struct piece_list *list, struct piece piece, struct monogen_error *error) {
-    if (piece.length == 0)
-        return true;
-    struct piece *grown =
-        array_grow(list->pieces, &list->capacity, list->count + 1, sizeof *list->pieces, error);
-    if (!grown)
-        return false;
-    list->pieces = grown;
-    list->pieces[list->count++] = piece;
-    return true;
-}
+static bool give(const struct pretokenizing *run, size_t index, struct piece piece);
 
-static void drop_matches(struct span_list *spans) {
-    size_t kept = 0;
-    for (size_t i = 0; i < spans->count; i++)
-        if (!spans->spans[i].matched)
-            spans->spans[kept++] = spans->spans[i];
-    spans->count = kept;
-}
-
-// Joins matches that adjoin, or each match with what is before it.
-static void join_forward(struct span_list *spans, enum split_behavior behavior) {
-    size_t kept = 0;
-    bool matched_before = false;
-    for (size_t i = 0; i < spans->count; i++) {
-        struct span span = spans->spans[i];
-        bool joins = behavior == SPLIT_CONTIGUOUS ? span.matched == matched_before
-                                                  : span.matched && !matched_before;
-        if (joins && kept > 0)
-            spans->spans[kept - 1].end = span.end;
-        else
-            spans->spans[kept++] = span;
-        matched_before = span.matched;
-    }
-    spans->count = kept;
-}
-
-static void join_backward(struct span_list *spans) {
-    size_t kept = spans->count;
-    bool matched_after = false;
-    for (size_t i = spans->count; i-- > 0;) {
-        struct span span = spans->spans[i];
-        if (kept < spans->count && span.matched && !matched_after)
-            spans->spans[kept].start = span.start;
-        else
-            spans->spans[--kept] = span;
-        matched_after = span.matched;
-    }
-    memmove(spans->spans, spans->spans + kept, (spans->count - kept) * sizeof *spans->spans);
-    spans->count -= kept;
-}
-
-static void join_spans(struct span_list *spans, enum split_behavior behavior) {
+// Whether a span joins the one before it.
+static bool joins(enum split_behavior behavior, bool matched_before, bool matched) {
     switch (behavior) {
+    case SPLIT_CONTIGUOUS:
+        return matched == matched_before;
+    case SPLIT_MERGED_WITH_PREVIOUS:
+        return matched && !matched_before;
+    case SPLIT_MERGED_WITH_NEXT:
+        return !matched && matched_before;
+    case SPLIT_REMOVED:
     case SPLIT_ISOLATED:
         break;
-    case SPLIT_MERGED_WITH_NEXT:
-        join_backward(spans);
-        break;
-    case SPLIT_REMOVED:
-        drop_matches(spans);
-        break;
-    case SPLIT_CONTIGUOUS:
-    case SPLIT_MERGED_WITH_PREVIOUS:
-        join_forward(spans, behavior);
     }
+    return false;
 }
 
-static bool split_piece(const struct pretokenizer_step *step, struct regex_work *work,
-                        const struct piece_list *from, const struct piece *piece,
-                        struct span_list *spans, struct piece_list *to,
-                        struct monogen_error *error) {
-    if (!matcher_find_all(&step->matcher, work, from->text.bytes + piece->start, piece->length,
-                          spans, error))
-        return false;
-    for (size_t i = 0; step->invert && i < spans->count; i++)
-        spans->spans[i].matched = !spans->spans[i].matched;
-    join_spans(spans, step->behavior);
-    for (size_t i = 0; i < spans->count; i++) {
-        const struct span *span = &spans->spans[i];
-        struct piece part = {.start = piece->start + span->start,
-                             .length = span->end - span->start,
-                             .begins_text = piece->begins_text && span->start == 0};
-        if (!append_piece(to, part, error))
-            return false;
+static bool give_span(const struct pretokenizing *run, size_t index, const struct piece *piece,
+                      const struct span *span) {
+    return give(run, index + 1,
+                (struct piece){.text = piece->text + span->start,
+                               .length = span->end - span->start,
+                               .begins_text = piece->begins_text && span->start == 0});
+}
+
+static bool split_piece(const struct pretokenizing *run, size_t index, const struct piece *piece) {
+    const struct pretokenizer_step *step = &run->pretokenizer->steps[index];
+    struct span_walk walk = {.matcher = &step->matcher,
+                             .work = run->regex,
+                             .text = piece->text,
+                             .length = piece->length};
+    struct span span, held = {0}; // held: further spans may join it
+    bool holds = false, matched_before = false;
+    enum walk_result result;
+    while ((result = span_walk_next(&walk, &span, run->error)) == WALK_SPAN) {
+        const bool matched = span.matched != step->invert;
+        if (matched && step->behavior == SPLIT_REMOVED)
+            continue;
+        if (holds && joins(step->behavior, matched_before, matched)) {
+            held.end = span.end;
+        } else {
+            if (holds && !give_span(run, index, piece, &held))
+                return false;
+            held = span;
+            holds = true;
+        }
+        matched_before = matched;
     }
-    return true;
+    return result == WALK_ENDED && (!holds || give_span(run, index, piece, &held));
 }
 
 static bool append_bytes(struct byte_buffer *to, const char *text, size_t length,
@@ -112,67 +89,50 @@ static bool append_bytes(struct byte_buffer *to, const char *text, size_t length
 }
 
 // Appends the piece's new text to `to`.
-static bool rewrite_piece(const struct pretokenizer_step *step, struct regex_work *work,
-                          const char *text, const struct piece *piece, struct byte_buffer *to,
-                          struct monogen_error *error) {
+static bool rewrite_piece(const struct pretokenizing *run, const struct pretokenizer_step *step,
+                          const struct piece *piece, struct byte_buffer *to) {
     switch (step->kind) {
     case PRETOKENIZE_PREFIX: {
         size_t bytes = strlen(step->text);
-        bool has_it = piece->length >= bytes && memcmp(text, step->text, bytes) == 0;
+        bool has_it = piece->length >= bytes && memcmp(piece->text, step->text, bytes) == 0;
         if (!has_it && (!step->at_text_only || piece->begins_text) &&
-            !byte_buffer_append(to, step->text, bytes, error))
+            !byte_buffer_append(to, step->text, bytes, run->error))
             return false;
-        return byte_buffer_append(to, text, piece->length, error);
+        return byte_buffer_append(to, piece->text, piece->length, run->error);
     }
     case PRETOKENIZE_REPLACE:
-        return matcher_replace_all(&step->matcher, work, text, piece->length, step->text, to,
-                                   error);
+        return matcher_replace_all(&step->matcher, run->regex, piece->text, piece->length,
+                                   step->text, to, run->error);
     case PRETOKENIZE_BYTES:
-        return append_bytes(to, text, piece->length, error);
+        return append_bytes(to, piece->text, piece->length, run->error);
     case PRETOKENIZE_SPLIT:
         break;
     }
     return true;
 }
 
-static bool apply_step(const struct pretokenizer_step *step, struct regex_work *work,
-                       const struct piece_list *from, struct span_list *spans,
-                       struct piece_list *to, struct monogen_error *error) {
-    if (step->kind == PRETOKENIZE_SPLIT &&
-        !byte_buffer_append(&to->text, from->text.bytes, from->text.length, error))
+// Gives step `index` a piece.
+static bool give(const struct pretokenizing *run, size_t index, struct piece piece) {
+    if (piece.length == 0)
+        return true;
+    if (index == run->pretokenizer->step_count)
+        return run->take(run->context, piece.text, piece.length);
+    const struct pretokenizer_step *step = &run->pretokenizer->steps[index];
+    if (step->kind == PRETOKENIZE_SPLIT)
+        return split_piece(run, index, &piece);
+    struct byte_buffer *text = &run->work->texts[index];
+    text->length = 0;
+    if (!rewrite_piece(run, step, &piece, text))
         return false;
-    for (size_t i = 0; i < from->count; i++) {
-        struct piece piece = from->pieces[i];
-        if (step->kind == PRETOKENIZE_SPLIT) {
-            if (!split_piece(step, work, from, &piece, spans, to, error))
-                return false;
-            continue;
-        }
-        size_t start = to->text.length;
-        if (!rewrite_piece(step, work, from->text.bytes + piece.start, &piece, &to->text, error))
-            return false;
-        piece.start = start;
-        piece.length = to->text.length - start;
-        if (!append_piece(to, piece, error))
-            return false;
-    }
-    return true;
+    piece.text = text->bytes;
+    piece.length = text->length;
+    return give(run, index + 1, piece);
 }
 
-bool pretokenizer_apply(const struct pretokenizer *pretokenizer, struct regex_work *work,
-                        const char *text, size_t length, bool begins_text, struct span_list *spans,
-                        struct piece_list *pieces, struct monogen_error *error) {
-    struct piece_list other = {0};
-    pieces->text.length = pieces->count = 0;
-    bool good = byte_buffer_append(&pieces->text, text, length, error) &&
-                append_piece(pieces, (struct piece){0, length, begins_text}, error);
-    for (size_t i = 0; good && i < pretokenizer->step_count; i++) {
-        other.text.length = other.count = 0;
-        good = apply_step(&pretokenizer->steps[i], work, pieces, spans, &other, error);
-        struct piece_list done = other;
-        other = *pieces;
-        *pieces = done;
-    }
-    piece_list_free(&other);
-    return good;
+bool pretokenizer_apply(const struct pretokenizer *pretokenizer, struct pretokenizer_work *work,
+                        struct regex_work *regex, const char *text, size_t length, bool begins_text,
+                        piece_taker *take, void *context, struct monogen_error *error) {
+    const struct pretokenizing run = {pretokenizer, work, regex, take, context, error};
+    return give(&run, 0,
+                (struct piece){.text = text, .length = length, .begins_text = begins_text});
 }

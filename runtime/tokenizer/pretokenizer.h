@@ -36,27 +36,25 @@ struct pretokenizer {
     size_t step_count;
 };
 
-struct piece {
-    size_t start, length; // in the list's text; length at least 1
-    bool begins_text;     // its first character is the first of the text that is encoded
-};
-
-struct piece_list {
-    struct byte_buffer text;
-    struct piece *pieces; // [count], in order
-    size_t count, capacity;
-};
-
-void piece_list_free(struct piece_list *list); // leaves the empty list
-
 // Reads the "pre_tokenizer" of a tokenizer.json, absent and null allowed. Errors go to the
 // document; the caller frees in any case.
 void pretokenizer_load(struct pretokenizer *pretokenizer, const struct json_node *node);
 void pretokenizer_free(struct pretokenizer *pretokenizer); // {0} is fine
 
-// Replaces *pieces by those of `text` [length], which is valid UTF-8. `spans` is working memory.
-bool pretokenizer_apply(const struct pretokenizer *pretokenizer, struct regex_work *work,
-                        const char *text, size_t length, bool begins_text, struct span_list *spans,
-                        struct piece_list *pieces, struct monogen_error *error);
+// Working memory: the text of one piece for each step that rewrites it. All zero to begin with.
+struct pretokenizer_work {
+    struct byte_buffer texts[3 * TOKENIZER_MAX_STEPS];
+};
+
+void pretokenizer_work_free(struct pretokenizer_work *work);
+
+// Takes a piece, at least one byte. False after an error that `context` knows.
+typedef bool piece_taker(void *context, const char *piece, size_t length);
+
+// Gives the pieces of `text` [length], which is valid UTF-8, one after the other. begins_text: its
+// first character is the first of the text that is encoded.
+bool pretokenizer_apply(const struct pretokenizer *pretokenizer, struct pretokenizer_work *work,
+                        struct regex_work *regex, const char *text, size_t length, bool begins_text,
+                        piece_taker *take, void *context, struct monogen_error *error);
 
 #endif

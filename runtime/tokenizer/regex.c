@@ -1,14 +1,22 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "runtime/tokenizer/regex.h"
 
+#include "runtime/tokenizer/unicode_newer.h"
 #include "runtime/tokenizer/utf8.h"
 
 #include <pcre2.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#define MAX_PATTERN_BYTES 16384
-#define MAX_STEPS_PER_MATCH 10000000 // PCRE2's own default, of the order of a second
+#define MAX_PATTERN_BYTES ((size_t)16384)
+#define MAX_TRANSLATED_BYTES (8 * MAX_PATTERN_BYTES) // newer characters are named one by one
+// Steps of one match: PCRE2's own default, of the order of a second, and what a run of blanks needs
+// that is as long as the text. Seconds of all of them.
+#define MAX_STEPS 10000000
+#define MAX_STEPS_PER_BYTE 4
+#define MAX_SECONDS 10.0
+#define MAX_SECONDS_PER_BYTE 4e-6
 #define MAX_HEAP_KIB 65536
 #define JIT_STACK_BYTES (1 << 20)
 
@@ -20,13 +28,23 @@ struct regex_work {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
-    double deadline_seconds;
+    double cpu_deadline; // of this thread's own time: a busy machine is not the text's fault
+    double deadline;     // when to look at that clock, which takes longer to read
 };
 
-static double now_seconds(void) {
+static double seconds_of(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool is_late(struct regex_work *work) {
+    const double now = seconds_of(CLOCK_MONOTONIC_COARSE);
+    if (now <= work->deadline)
+        return false;
+    const double left = work->cpu_deadline - seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    work->deadline = now + left;
+    return left <= 0;
 }
 
 static pcre2_code *compile(const char *pattern, size_t length, struct monogen_error *error) {
@@ -35,7 +53,7 @@ static pcre2_code *compile(const char *pattern, size_t length, struct monogen_er
         tokenizer_out_of_memory(error);
         return NULL;
     }
-    pcre2_set_max_pattern_length(context, MAX_PATTERN_BYTES);
+    pcre2_set_max_pattern_length(context, MAX_TRANSLATED_BYTES);
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     int problem;
     PCRE2_SIZE place;
@@ -58,12 +76,24 @@ static pcre2_code *compile(const char *pattern, size_t length, struct monogen_er
     return code;
 }
 
+// Whether this PCRE2's Unicode ("14.0.0") is older than the reference's.
+static bool lacks_newer_characters(void) {
+    char version[24] = "";
+    if (pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, NULL) > (int)sizeof version)
+        return true;
+    return pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, version) < 0 ||
+           strtol(version, NULL, 10) < UNICODE_NEWER_UP_TO;
+}
+
 struct regex *regex_compile(const char *pattern, struct monogen_error *error) {
     struct byte_buffer translated = {0};
     struct regex *regex = calloc(1, sizeof *regex);
     if (!regex)
         tokenizer_out_of_memory(error);
-    else if (regex_translate(pattern, &translated, error) &&
+    else if (strlen(pattern) > MAX_PATTERN_BYTES)
+        monogen_fail(error, MONOGEN_BAD_INPUT, "regular expression: it has more than %zu bytes",
+                     MAX_PATTERN_BYTES);
+    else if (regex_translate(pattern, lacks_newer_characters(), &translated, error) &&
              byte_buffer_append(&translated, "", 1, error))
         regex->code = compile(translated.bytes, translated.length - 1, error);
     byte_buffer_free(&translated);
@@ -84,7 +114,9 @@ void regex_free(struct regex *regex) {
 struct regex_work *regex_work_open(size_t text_bytes, struct monogen_error *error) {
     struct regex_work *work = calloc(1, sizeof *work);
     if (work) {
-        work->deadline_seconds = now_seconds() + 10 + 1e-6 * (double)text_bytes;
+        const double seconds = MAX_SECONDS + MAX_SECONDS_PER_BYTE * (double)text_bytes;
+        work->cpu_deadline = seconds_of(CLOCK_THREAD_CPUTIME_ID) + seconds;
+        work->deadline = seconds_of(CLOCK_MONOTONIC_COARSE) + seconds;
         work->data = pcre2_match_data_create(1, NULL);
         work->context = pcre2_match_context_create(NULL);
         work->stack = pcre2_jit_stack_create(JIT_STACK_BYTES / 16, JIT_STACK_BYTES, NULL);
@@ -94,7 +126,9 @@ struct regex_work *regex_work_open(size_t text_bytes, struct monogen_error *erro
         tokenizer_out_of_memory(error);
         return NULL;
     }
-    pcre2_set_match_limit(work->context, MAX_STEPS_PER_MATCH);
+    const size_t most_bytes = (UINT32_MAX - MAX_STEPS) / MAX_STEPS_PER_BYTE;
+    const size_t bytes = text_bytes < most_bytes ? text_bytes : most_bytes;
+    pcre2_set_match_limit(work->context, MAX_STEPS + MAX_STEPS_PER_BYTE * (uint32_t)bytes);
     pcre2_set_heap_limit(work->context, MAX_HEAP_KIB);
     pcre2_jit_stack_assign(work->context, NULL, work->stack);
     return work;
@@ -129,7 +163,7 @@ enum regex_result regex_find(const struct regex *regex, struct regex_work *work,
                          (const char *)message);
             return REGEX_FAILED;
         }
-        if (now_seconds() > work->deadline_seconds) {
+        if (is_late(work)) {
             monogen_fail(error, MONOGEN_BAD_INPUT,
                          "the tokenizer's regular expression takes too long on this text");
             return REGEX_FAILED;

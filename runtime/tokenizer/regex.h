@@ -27,8 +27,9 @@ enum regex_result regex_find(const struct regex *regex, struct regex_work *work,
                              size_t length, size_t from, size_t *start, size_t *end,
                              struct monogen_error *error);
 
-// Writes the PCRE2 form of a pattern to `translated`. False after filling *error.
-bool regex_translate(const char *pattern, struct byte_buffer *translated,
+// Writes the PCRE2 form of a pattern to `translated`; `with_newer`: properties come with the
+// characters that an older PCRE2 does not know to have them. False after filling *error.
+bool regex_translate(const char *pattern, bool with_newer, struct byte_buffer *translated,
                      struct monogen_error *error);
 
 #endif

@@ -1,9 +1,13 @@
 #include "runtime/tokenizer/regex.h"
 
+#include "runtime/tokenizer/unicode_newer.h"
+
 #include <string.h>
 
 struct translation {
     const char *pattern, *at;
+    bool with_newer;
+    struct byte_buffer newer; // ranges that a property lacks
     struct byte_buffer *out;
     struct monogen_error *error;
 };
@@ -30,19 +34,22 @@ static bool copy(struct translation *t, size_t bytes) {
 #define LATIN_1_NUMBERS "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
 // The escapes that mean something else in PCRE2. In a class and outside; NULL: refused there.
-static const struct {
+struct rewritten {
     char letter;
     const char *outside, *inside;
-} rewritten[] = {
-    {'s', "\\p{White_Space}", "\\p{White_Space}"},
-    {'S', "\\P{White_Space}", "\\P{White_Space}"},
-    {'w', "[" WORD LATIN_1_NUMBERS "]", WORD},
-    {'W', "[^" WORD LATIN_1_NUMBERS "]", NULL},
-    {'h', "[0-9a-fA-F]", "0-9a-fA-F"}, // a hexadecimal digit
-    {'H', "[^0-9a-fA-F]", NULL},
-    {'v', "\\x0B", "\\x0B"}, // a vertical tab
-    {'d', "\\p{Nd}", "\\p{Nd}"},
-    {'D', "\\P{Nd}", "\\P{Nd}"},
+    const char *newer[3]; // properties of which newer characters are added; `outside` is a class
+};
+
+static const struct rewritten rewritten[] = {
+    {'s', "\\p{White_Space}", "\\p{White_Space}", {0}},
+    {'S', "\\P{White_Space}", "\\P{White_Space}", {0}},
+    {'w', "[" WORD LATIN_1_NUMBERS "]", WORD, {"L", "M", "Nd"}},
+    {'W', "[^" WORD LATIN_1_NUMBERS "]", NULL, {"L", "M", "Nd"}},
+    {'h', "[0-9a-fA-F]", "0-9a-fA-F", {0}}, // a hexadecimal digit
+    {'H', "[^0-9a-fA-F]", NULL, {0}},
+    {'v', "\\x0B", "\\x0B", {0}}, // a vertical tab
+    {'d', "[\\p{Nd}]", "\\p{Nd}", {"Nd"}},
+    {'D', "[^\\p{Nd}]", "\\P{Nd}", {"Nd"}},
 };
 
 // Escapes of letters that mean the same in both; `\x` and `\p` go on with more that does.
@@ -62,41 +69,70 @@ static bool translate_codepoint(struct translation *t) {
     return put(t, "\\x{") && copy(t, 4) && put(t, "}");
 }
 
-// "\p{Han}": general categories have the same short names in both. Scripts are meant without their
-// extensions, which PCRE2 must be told.
-static bool translate_property(struct translation *t) {
+static bool is_script(const char *name, size_t length) {
     static const char *const binary[] = {"Alphabetic}", "White_Space}", "Uppercase}", "Lowercase}"};
-    if (!copy(t, t->at[3] == '^' ? 4 : 3))
-        return false;
-    size_t length = strcspn(t->at, "}");
-    if (t->at[length] == '\0')
-        return refuse(t, "an escape without an end");
-    bool is_script = length > 2;
     for (size_t i = 0; i < sizeof binary / sizeof *binary; i++)
-        is_script = is_script && strncmp(t->at, binary[i], length + 1) != 0;
-    return (!is_script || put(t, "sc:")) && copy(t, length + 1);
+        if (strncmp(name, binary[i], length + 1) == 0)
+            return false;
+    return length > 2;
+}
+
+static bool put_newer(struct translation *t) {
+    return byte_buffer_append(t->out, t->newer.bytes, t->newer.length, t->error);
+}
+
+// "\p{Han}": general categories have the same short names in both. Scripts are meant without their
+// extensions, which PCRE2 must be told. To "everything but" inside a class nothing can be added.
+static bool translate_property(struct translation *t, bool in_class) {
+    const size_t begin = t->at[3] == '^' ? 4 : 3;
+    const bool negated = (t->at[1] == 'P') != (begin == 4);
+    const char *name = t->at + begin;
+    const size_t length = strcspn(name, "}");
+    const char *script = is_script(name, length) ? "sc:" : "";
+    if (name[length] == '\0')
+        return refuse(t, "an escape without an end");
+    t->newer.length = 0;
+    if (t->with_newer && !(negated && in_class) &&
+        !unicode_newer_append(name, length, &t->newer, t->error))
+        return false;
+    if (t->newer.length == 0)
+        return copy(t, begin) && put(t, script) && copy(t, length + 1);
+    t->at = name;
+    return (in_class || put(t, negated ? "[^" : "[")) && put(t, "\\p{") && put(t, script) &&
+           copy(t, length + 1) && put_newer(t) && (in_class || put(t, "]"));
+}
+
+static bool translate_rewritten(struct translation *t, const struct rewritten *escape,
+                                bool in_class) {
+    const char *text = in_class ? escape->inside : escape->outside;
+    if (!text)
+        return refuse(t, "this escape inside a class");
+    const bool everything_but = in_class && strchr("DW", escape->letter);
+    t->at += 2;
+    t->newer.length = 0;
+    for (size_t i = 0; t->with_newer && !everything_but && i < 3 && escape->newer[i]; i++)
+        if (!unicode_newer_append(escape->newer[i], strlen(escape->newer[i]), &t->newer, t->error))
+            return false;
+    if (in_class || t->newer.length == 0)
+        return put(t, text) && put_newer(t);
+    return byte_buffer_append(t->out, text, strlen(text) - 1, t->error) && put_newer(t) &&
+           put(t, "]");
 }
 
 static bool translate_escape(struct translation *t, bool in_class) {
     char letter = t->at[1];
     if (letter == '\0')
         return refuse(t, "a lone backslash");
-    for (size_t i = 0; i < sizeof rewritten / sizeof *rewritten; i++) {
-        if (rewritten[i].letter != letter)
-            continue;
-        const char *text = in_class ? rewritten[i].inside : rewritten[i].outside;
-        if (!text)
-            return refuse(t, "this escape inside a class");
-        t->at += 2;
-        return put(t, text);
-    }
+    for (size_t i = 0; i < sizeof rewritten / sizeof *rewritten; i++)
+        if (rewritten[i].letter == letter)
+            return translate_rewritten(t, &rewritten[i], in_class);
     if (letter == 'u')
         return translate_codepoint(t);
     if (is_letter_or_digit(letter) && !strchr(in_class ? same_inside : same_outside, letter))
         return refuse(t, "this escape");
     if (!strchr("pPx", letter) || t->at[2] != '{')
         return copy(t, 2);
-    return letter == 'x' ? copy(t, 3) : translate_property(t);
+    return letter == 'x' ? copy(t, 3) : translate_property(t, in_class);
 }
 
 static bool translate_class(struct translation *t) {
@@ -158,9 +194,13 @@ static bool translate_brace(struct translation *t) {
     return copy(t, length);
 }
 
-bool regex_translate(const char *pattern, struct byte_buffer *translated,
+bool regex_translate(const char *pattern, bool with_newer, struct byte_buffer *translated,
                      struct monogen_error *error) {
-    struct translation t = {pattern, pattern, translated, error};
+    struct translation t = {.pattern = pattern,
+                            .at = pattern,
+                            .with_newer = with_newer,
+                            .out = translated,
+                            .error = error};
     bool good = true;
     while (good && *t.at != '\0') {
         switch (*t.at) {
@@ -180,5 +220,6 @@ bool regex_translate(const char *pattern, struct byte_buffer *translated,
             good = copy(&t, 1);
         }
     }
+    byte_buffer_free(&t.newer);
     return good;
 }

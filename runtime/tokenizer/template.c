@@ -67,6 +67,11 @@ static void load_template(const struct loading *loading, const struct json_node 
     }
     if (!text_seen)
         json_node_fail(&pieces, "a template must hold the text 'A'");
+    // Of all templates together, too: each is copied into the next.
+    const struct template *inner = loading->template;
+    if (inner->before.count + outer.before.count > MAX_TEMPLATE_TOKENS ||
+        inner->after.count + outer.after.count > MAX_TEMPLATE_TOKENS)
+        json_node_fail(&pieces, "more than %d special tokens around a text", MAX_TEMPLATE_TOKENS);
     if (!node->document->failed && !wrap(loading->template, &outer, node->document->error))
         node->document->failed = true;
     template_free(&outer);

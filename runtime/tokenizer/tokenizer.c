@@ -104,27 +104,24 @@ struct encoding {
     const struct tokenizer *tokenizer;
     struct regex_work *regex;
     struct bpe_work bpe;
-    struct span_list spans;
-    struct piece_list pieces;
+    struct pretokenizer_work pieces;
     struct byte_buffer normalized;
     struct segment_list plain, inner; // added tokens of the given and of the normalized text
     struct token_list *ids;
     struct monogen_error *error;
 };
 
+static bool encode_word(void *context, const char *word, size_t length) {
+    struct encoding *encoding = context;
+    return bpe_encode(&encoding->tokenizer->model, &encoding->bpe, word, length, encoding->ids,
+                      encoding->error);
+}
+
 static bool encode_words(struct encoding *encoding, const char *text, size_t length,
                          bool begins_text) {
-    const struct tokenizer *tokenizer = encoding->tokenizer;
-    struct piece_list *pieces = &encoding->pieces;
-    if (!pretokenizer_apply(&tokenizer->pretokenizer, encoding->regex, text, length, begins_text,
-                            &encoding->spans, pieces, encoding->error))
-        return false;
-    for (size_t i = 0; i < pieces->count; i++)
-        if (!bpe_encode(&tokenizer->model, &encoding->bpe,
-                        pieces->text.bytes + pieces->pieces[i].start, pieces->pieces[i].length,
-                        encoding->ids, encoding->error))
-            return false;
-    return true;
+    return pretokenizer_apply(&encoding->tokenizer->pretokenizer, &encoding->pieces,
+                              encoding->regex, text, length, begins_text, encode_word, encoding,
+                              encoding->error);
 }
 
 static bool encode_plain(struct encoding *encoding, const char *text, size_t length,
@@ -190,8 +187,7 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
                 (!add_special_tokens || append_all(&tokenizer->template.after, ids, error));
     regex_work_close(encoding.regex);
     bpe_work_free(&encoding.bpe);
-    span_list_free(&encoding.spans);
-    piece_list_free(&encoding.pieces);
+    pretokenizer_work_free(&encoding.pieces);
     byte_buffer_free(&encoding.normalized);
     segment_list_free(&encoding.plain);
     segment_list_free(&encoding.inner);
@@ -225,7 +221,7 @@ static bool push(struct tokenizer_stream *stream, uint32_t id, struct monogen_er
     const struct tokenizer *tokenizer = stream->tokenizer;
     size_t length;
     const char *text = vocabulary_decoded_text(&tokenizer->model.vocabulary, id, &length);
-    if (!text || (stream->skip_special && tokenizer_is_special(tokenizer, id)))
+    if (!text || (stream->skip_special && tokenizer->model.vocabulary.tokens[id].skipped))
         return true;
     return decoder_push(&tokenizer->decoder, &stream->state, text, length, error);
 }
@@ -274,6 +270,11 @@ bool tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, si
 
 uint32_t tokenizer_token_count(const struct tokenizer *tokenizer) {
     return tokenizer->model.vocabulary.token_count;
+}
+
+bool tokenizer_has_token(const struct tokenizer *tokenizer, uint32_t id) {
+    size_t length;
+    return vocabulary_text(&tokenizer->model.vocabulary, id, &length) != NULL;
 }
 
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id) {

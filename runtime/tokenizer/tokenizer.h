@@ -73,6 +73,7 @@ void tokenizer_stream_close(struct tokenizer_stream *stream); // NULL is fine
 // One more than the largest id; not every id below need have a token.
 uint32_t tokenizer_token_count(const struct tokenizer *tokenizer);
 
+bool tokenizer_has_token(const struct tokenizer *tokenizer, uint32_t id);
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id); // false past the count
 
 #endif

@@ -1,5 +1,7 @@
 #include "runtime/tokenizer/vocabulary.h"
 
+#include "runtime/tokenizer/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -40,7 +42,8 @@ bool vocabulary_open(struct vocabulary *vocabulary, size_t tokens, size_t merges
         vocabulary->seed = (uintptr_t)vocabulary; // early in a machine's boot: still hard to guess
     vocabulary->slots = malloc(slots * sizeof *vocabulary->slots);
     vocabulary->merges = malloc(merge_slots * sizeof *vocabulary->merges);
-    if (!vocabulary->slots || !vocabulary->merges) {
+    vocabulary->joints = malloc(merge_slots * sizeof *vocabulary->joints);
+    if (!vocabulary->slots || !vocabulary->merges || !vocabulary->joints) {
         vocabulary_free(vocabulary);
         return tokenizer_out_of_memory(error);
     }
@@ -50,6 +53,7 @@ bool vocabulary_open(struct vocabulary *vocabulary, size_t tokens, size_t merges
         vocabulary->slots[i].id = VOCABULARY_NO_TOKEN;
     for (size_t i = 0; i < merge_slots; i++)
         vocabulary->merges[i].merged = VOCABULARY_NO_TOKEN;
+    memset(vocabulary->joints, 0xFF, merge_slots * sizeof *vocabulary->joints);
     return true;
 }
 
@@ -58,6 +62,7 @@ void vocabulary_free(struct vocabulary *vocabulary) {
     free(vocabulary->tokens);
     free(vocabulary->slots);
     free(vocabulary->merges);
+    free(vocabulary->joints);
     *vocabulary = (struct vocabulary){0};
 }
 
@@ -143,8 +148,36 @@ static struct vocabulary_merge *find_merge_slot(const struct vocabulary *vocabul
     }
 }
 
+// The slot that holds the pair, or the free one where it belongs: all ones, which no pair is.
+static uint64_t *find_joint(const struct vocabulary *vocabulary, uint32_t left, uint32_t right) {
+    const uint64_t pair = (uint64_t)left << 32 | right;
+    size_t at = mix(vocabulary->seed, pair) & vocabulary->merge_mask;
+    while (vocabulary->joints[at] != UINT64_MAX && vocabulary->joints[at] != pair)
+        at = (at + 1) & vocabulary->merge_mask;
+    return &vocabulary->joints[at];
+}
+
+bool vocabulary_joins(const struct vocabulary *vocabulary, uint32_t left, uint32_t right) {
+    return *find_joint(vocabulary, left, right) != UINT64_MAX;
+}
+
+static void add_joint(struct vocabulary *vocabulary, uint32_t left_token, uint32_t right_token) {
+    size_t left_length = 0, right_length = 0, start;
+    const char *left = vocabulary_text(vocabulary, left_token, &left_length);
+    const char *right = vocabulary_text(vocabulary, right_token, &right_length);
+    if (!left || !right || left_length == 0 || right_length == 0)
+        return;
+    for (start = left_length - 1; start > 0 && (left[start] & 0xC0) == 0x80;)
+        start--;
+    const uint32_t last = vocabulary_find(vocabulary, left + start, left_length - start);
+    const uint32_t first = vocabulary_find(vocabulary, right, utf8_first(right, right_length));
+    if (last != VOCABULARY_NO_TOKEN && first != VOCABULARY_NO_TOKEN)
+        *find_joint(vocabulary, last, first) = (uint64_t)last << 32 | first;
+}
+
 void vocabulary_add_merge(struct vocabulary *vocabulary, const struct vocabulary_merge *merge) {
     *find_merge_slot(vocabulary, merge->left, merge->right) = *merge;
+    add_joint(vocabulary, merge->left, merge->right);
 }
 
 const struct vocabulary_merge *vocabulary_find_merge(const struct vocabulary *vocabulary,

@@ -12,6 +12,7 @@ struct vocabulary_token {
     uint32_t start, length;                 // in texts
     uint32_t decoded_start, decoded_length; // what decoding takes in its place, mostly the same
     bool present, special;
+    bool skipped; // gives nothing where special tokens are skipped
 };
 
 // Holds all that a look-up compares, so that it touches one slot and one text.
@@ -38,6 +39,7 @@ struct vocabulary {
     struct vocabulary_slot *slots; // [slot_mask + 1] tokens by text
     size_t slot_mask;
     struct vocabulary_merge *merges; // [merge_mask + 1] by pair
+    uint64_t *joints;                // [merge_mask + 1] pairs of tokens; see vocabulary_joins
     size_t merge_mask;
 };
 
@@ -67,6 +69,10 @@ const char *vocabulary_decoded_text(const struct vocabulary *vocabulary, uint32_
 
 // A pair that is there already takes the new rank.
 void vocabulary_add_merge(struct vocabulary *vocabulary, const struct vocabulary_merge *merge);
+
+// Whether any merge puts a token that ends with the character of token `left` before one that
+// begins with that of `right`. Where none does, no merged token spans the place between the two.
+bool vocabulary_joins(const struct vocabulary *vocabulary, uint32_t left, uint32_t right);
 
 // The merge of a pair, or NULL.
 const struct vocabulary_merge *vocabulary_find_merge(const struct vocabulary *vocabulary,

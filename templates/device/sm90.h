@@ -142,7 +142,10 @@ DEVICE void schedule_fence() {}
 DEVICE float infinity() { return from_bits(0x7F800000); }
 DEVICE float bf16_low(u32 pair) { return from_bits(pair << 16); }
 DEVICE float bf16_high(u32 pair) { return from_bits(pair & 0xFFFF0000u); }
-DEVICE float bf16_to_float(u16 x) { return from_bits((u32)x << 16); }
+typedef float fp32;
+typedef u16 bf16, fp16; // as bits
+DEVICE float fp32_to_float(fp32 x) { return x; }
+DEVICE float bf16_to_float(bf16 x) { return from_bits((u32)x << 16); }
 // To nearest, ties to even; NaN stays NaN.
 DEVICE u16 float_to_bf16(float x) {
     const u32 raw = bits(x);
@@ -150,7 +153,7 @@ DEVICE u16 float_to_bf16(float x) {
         return (u16)(raw >> 16 | 0x40);
     return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
 }
-DEVICE float fp16_to_float(u16 x) {
+DEVICE float fp16_to_float(fp16 x) {
     float value;
     asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(x));
     return value;

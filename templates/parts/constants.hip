@@ -28,8 +28,7 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("u32", "KV_BLOCK", plan.kv.block, "positions that follow each other in a split of the context")
 //@ constant("u64", "KV_SPLIT_BYTES", plan.kv.split_positions * plan.kv.row_elements * plan.kv.element_bytes, "K, or V, of one KV head in one split")
 //@ constant("u64", "KV_HEAD_BYTES", plan.kv.head_bytes, "K, or V, of one KV head")
-//@ local weight_bytes = shape.weight_dtype == "fp32" and 4 or 2
-//@ constant("int", "WEIGHT_BYTES", weight_bytes, "of a weight, " .. shape.weight_dtype)
+//@ constant("int", "WEIGHT_BYTES", engine.unit_bytes // engine.unit_elements, "of a weight")
 
 // What a wave does. Each kind runs the decode loop with only its own parts of the stages in it;
 // they meet at the barriers.
@@ -40,15 +39,10 @@ constexpr bool ONE_WAVE = true; // does both
 //@ else
 constexpr bool ONE_WAVE = false; // the wave after the streaming ones hands off
 //@ end
-typedef $(shape.kv_dtype == "fp32" and "float" or "u16") KvElement; // $(shape.kv_dtype)
-typedef $(shape.weight_dtype == "fp32" and "float" or "u16") Weight; // $(shape.weight_dtype)
-DEVICE float weight_to_float(Weight x) {
-//@ if shape.weight_dtype == "fp32" then
-    return x;
-//@ else
-    return $(shape.weight_dtype)_to_float(x);
-//@ end
-}
+
+typedef $(shape.kv_dtype) KvElement;
+typedef $(shape.weight_dtype) Weight;
+DEVICE float weight_to_float(Weight x) { return $(shape.weight_dtype)_to_float(x); }
 
 // Mailboxes: where each starts in the arena of (value, epoch) pairs.
 //@ for _, mailbox in ipairs(plan.mailboxes) do

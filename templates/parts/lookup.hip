@@ -23,9 +23,10 @@
 //@   return string.rep(" ", math.max(0, width - #text)) .. text
 //@ end
 //@ function hex(number) return string.format("0x%x", number) end
-//@ function float(number) -- a literal of C++: with a point or an exponent before its f
-//@   local text = string.format("%.9g", number)
-//@   return text .. ((string.find(text, ".") or string.find(text, "e")) and "f" or ".0f")
+//@ function float(number) -- as a literal of C++: a whole number needs its point
+//@   local digits = string.format("%.9g", number)
+//@   local whole = not string.find(digits, ".") and not string.find(digits, "e")
+//@   return digits .. (whole and ".0f" or "f")
 //@ end
 //@ function kib(bytes) return string.format("%.1f", bytes / KiB) end
 //@ function rounded(number) return string.format("%.1f", number) end

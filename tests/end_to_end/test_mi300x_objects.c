@@ -33,11 +33,7 @@ static void expect_resources(const char *spec, const char *set) {
     const int waves = machine->streaming_waves + machine->handoff_waves;
     assert_true(r->waves_per_simd >= (waves + 3) / 4);
     // What the plan reserves is what the code asks for.
-    int64_t planned = 0;
-    for (int i = 0; i < made.generation.plan.lds_count; i++)
-        planned += (int64_t)made.generation.plan.lds[i].elements *
-                   made.generation.plan.lds[i].element_bytes;
-    assert_int_equal(r->lds_bytes, planned);
+    assert_int_equal(r->lds_bytes, plan_lds_bytes(&made.generation.plan));
     assert_memory_equal(made.generation.compiled.object.bytes, "\177ELF", 4);
     assert_non_null(strstr(made.generation.compiled.listing.bytes, "s_endpgm"));
     assert_string_equal(made.generation.object_name, "5-kernel.co");

@@ -27,6 +27,8 @@ static void expect_shape(const char *set) {
     generated_close(&made);
 }
 
+static void expect_shape(const char *set) { expect_shape_of(tiny, set); }
+
 static void test_odd_sizes(void **state) {
     (void)state;
     // no tile height divides the rows, no unit the columns; a group of 6 heads; more CUs than tiles
@@ -38,6 +40,13 @@ static void test_tied(void **state) {
     (void)state;
     expect_shape("cus=3 kv=fp32 context=12 tie_embeddings=true hidden=72 vocab=77 mlp=40 heads=3 "
                  "kv_heads=3 head_dim=24 tile_rows=2");
+}
+
+// A context of whole blocks and a piece, rows of K and V shorter than what is loaded at once.
+static void test_small_heads(void **state) {
+    (void)state;
+    expect_shape_of(tiny_heads, "cus=2 kv=fp32");
+    expect_shape_of(tiny_heads, "cus=1 kv=bf16 head_dim=6 heads=4");
 }
 
 static void test_others(void **state) {
@@ -58,6 +67,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_odd_sizes),
         cmocka_unit_test(test_tied),
+        cmocka_unit_test(test_small_heads),
         cmocka_unit_test(test_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

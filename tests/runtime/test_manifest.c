@@ -52,12 +52,23 @@ static void a_manifest_is_read(void **state) {
     assert_int_equal(m->kernel.threads_per_workgroup, 1);
     assert_int_equal(m->kernel.epochs_per_step, 5);
     assert_int_equal(m->memory.weights_bytes, 4416);
-    assert_int_equal(m->memory.vectors_bytes, 96);
+    assert_int_equal(m->memory.vectors_bytes, 224);
     assert_int_equal(m->memory.kv_bytes, 256);
     assert_int_equal(m->memory.mailbox_pairs, 32);
-    assert_int_equal(m->rope.rows, 64);
-    assert_int_equal(m->rope.pair_count, 2);
-    assert_true(m->rope.inverse_frequencies[1] == 0.01);
+    assert_int_equal(m->kv.dtype, WEIGHT_F32);
+    assert_int_equal(m->kv.head_dim, 1);
+    assert_int_equal(m->kv.row_elements, 1);
+    assert_int_equal(m->kv.splits, 1);
+    assert_int_equal(m->kv.arrays, 1);
+    assert_int_equal(m->rope_count, 2);
+    assert_int_equal(m->ropes[0].rows, 64);
+    assert_int_equal(m->ropes[0].offset, 0);
+    assert_int_equal(m->ropes[0].pair_count, 2);
+    assert_true(m->ropes[0].inverse_frequencies[1] == 0.01);
+    assert_int_equal(m->ropes[1].rows, 65);
+    assert_int_equal(m->ropes[1].offset, 64 * 2 * 8); // behind the first table
+    assert_int_equal(m->ropes[1].pair_count, 1);
+    assert_true(m->ropes[1].amplitude == 2);
     assert_int_equal(m->weight_dtype, WEIGHT_BF16);
     assert_int_equal(m->region_count, 3);
     const struct manifest_stage *stage = &m->regions[0].stages[1];
@@ -67,26 +78,31 @@ static void a_manifest_is_read(void **state) {
     assert_int_equal(stage->layer, 0);
     assert_int_equal(stage->partition->first_tile[3], 5);
     assert_int_equal(stage->part_count, 2);
-    assert_string_equal(stage->parts[1].tensor, "up");
+    assert_string_equal(stage->parts[1].tensor, "gate_up");
+    assert_int_equal(stage->parts[1].tensor_rows, 30);
+    assert_int_equal(stage->parts[1].tensor_first, 15);
+    assert_int_equal(stage->parts[1].rows, 15);
     assert_int_equal(stage->parts[1].first, 1);
     assert_int_equal(stage->parts[1].stride, 2);
     assert_int_equal(manifest_padded_columns(&m->regions[0].stages[0]), 12);
     assert_int_equal(m->regions[2].layout, REGION_ROWS);
     assert_string_equal(m->regions[2].tensor, "embedding");
     assert_int_equal(m->vectors[1].offset, 48);
+    assert_int_equal(m->vectors[1].holds, VECTOR_NORM);
+    assert_int_equal(m->vectors[1].stride, 1);
     assert_true(m->vectors[1].add == 1.0);
+    assert_int_equal(m->vector_count, 4);
+    assert_int_equal(m->vectors[3].holds, VECTOR_BIAS);
+    assert_int_equal(m->vectors[3].offset, 96);
+    assert_int_equal(m->vectors[3].tensor_elements, 30);
+    assert_int_equal(m->vectors[3].tensor_first, 15);
+    assert_int_equal(m->vectors[3].elements, 15);
+    assert_int_equal(m->vectors[3].first, 1);
+    assert_int_equal(m->vectors[3].stride, 2);
     assert_int_equal(m->step_count, 4);
     assert_int_equal(m->steps[0].layer, -1);
     assert_int_equal(m->mailboxes[1].first_pair, 16);
     manifest_close(m);
-}
-
-static void pairs_of_a_span_become_neighbours(void **state) {
-    (void)state;
-    const struct manifest_part part = {.rows = 16, .pair_span = 8};
-    static const unsigned expected[16] = {0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15};
-    for (unsigned j = 0; j < 16; j++)
-        assert_int_equal(manifest_source_row(&part, j), expected[j]);
 }
 
 // The block must be what a C compiler makes of the arguments as a struct.
@@ -174,7 +190,8 @@ static void values_that_break_a_rule_are_refused(void **state) {
     static const struct {
         const char *path, *json, *message;
     } cases[] = {
-        {"format", "2", "format: this runtime reads format 1"},
+        {"format", "1", "format: this runtime reads format 2"},
+        {"format", "3", "format: this runtime reads format 2"},
         {"model.vocab", "0", "model.vocab: is 0, must be 1"},
         {"model.vocab", "-1", "model.vocab: must be an integer"},
         {"model.vocab", "1.5", "model.vocab: must be an integer"},
@@ -197,15 +214,25 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"memory.weights_bytes", "4415", "1536 bytes at 2880 are outside the 4415 weights_bytes"},
         {"memory.weights_bytes", "9223372036854775807", "memory.weights_bytes"},
         {"memory.weights_bytes", "99999999999999999999", "too big integer"},
-        {"memory.vectors_bytes", "95", "vectors_bytes"},
+        {"memory.vectors_bytes", "214",
+         "vectors[3]: element 14 goes to float 53, vectors_bytes hold 53"},
         {"memory.mailbox_pairs", "31", "mailboxes[1].pairs: is 16, must be 0 to 15"},
-        {"rope.rows", "63", "rope.rows: is 63, must be 64"},
-        {"rope.amplitude", "\"1\"", "rope.amplitude: must be a finite number"},
+        {"kv.dtype", "\"q8\"", "dtype \"q8\""},
+        {"kv.dtype", "\"fp16\"", "bf16 or fp32"},
+        {"kv.row_elements", "0", "kv.row_elements"},
+        {"kv.row_elements", "3", "256 bytes are no multiple of 64 rows of 3 fp32"},
+        {"kv.head_dim", "2", "kv.head_dim: is 2, must be 1 to 1"},
+        {"kv.split_positions", "63", "1 splits of 63 positions do not hold a context of 64"},
+        {"kv.splits", "0", "kv.splits: is 0, must be 1 to 64"},
+        {"ropes[1].rows", "63", "ropes[1].rows: is 63, must be 64"},
+        {"ropes[0].amplitude", "\"1\"", "ropes[0].amplitude: must be a finite number"},
+        {"ropes[1].inverse_frequencies", "[]", "ropes[1]: a table of 65 rows of 0 pairs is empty"},
         {"partitions[0].first_tile", "[1, 2, 3, 4]", "first_tile[0]: is 1, must be 0 to 0"},
         {"partitions[0].first_tile", "[0, 3, 2, 4]", "first_tile[2]: is 2, must be 3"},
         {"partitions[0].first_tile", "[0, 1, 2, 3]", "has 4 tiles, its partition \"even\" 3"},
         {"weights.dtype", "\"q4\"", "dtype \"q4\""},
-        {"weights.dtype", "\"f32\"", "\"layers\" has 1344 bytes, its layout needs 2688"},
+        {"weights.dtype", "\"f32\"", "dtype \"f32\" is none of bf16, fp16 and fp32"},
+        {"weights.dtype", "\"fp32\"", "\"layers\" has 1344 bytes, its layout needs 2688"},
         {"weights.regions[0].layout", "\"columns\"", "layout \"columns\""},
         {"weights.regions[0].bytes", "1345", "has 1345 bytes, its layout needs 1344"},
         {"weights.regions[1].offset", "1328", "ends at 1344, in element 1, which starts at 1328"},
@@ -218,15 +245,26 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"weights.regions[0].stages[0].tile_rows", "0", "stages[0].tile_rows: is 0"},
         {"weights.regions[0].stages[0].unit_columns", "0", "unit_columns: is 0"},
         {"weights.regions[0].stages[0].columns", "268435457", "columns: is 268435457"},
-        {"weights.regions[0].stages[0].parts[0].pair_span", "3", "pair_span 3"},
-        {"weights.regions[0].stages[0].parts[0].pair_span", "16", "pair_span 16"},
+        {"weights.regions[0].stages[0].parts[0].tensor_rows", "7",
+         "parts[0]: rows 0 to 7 of a tensor of 7 rows"},
+        {"weights.regions[0].stages[0].parts[0].tensor_rows", "0", "tensor_rows: is 0"},
+        {"weights.regions[0].stages[1].parts[1].tensor_first", "16",
+         "parts[1]: rows 16 to 30 of a tensor of 30 rows"},
+        {"weights.regions[0].stages[1].parts[1].tensor_first", "-1",
+         "tensor_first: must be an integer"},
         {"weights.regions[0].stages[0].parts[1].first", "7", "packed row 7 is filled twice"},
         {"weights.regions[0].stages[0].parts[2].first", "15", "leave the 16 packed rows"},
         {"weights.regions[0].stages[0].parts[2].first", "16", "leave the 16 packed rows"},
         {"weights.regions[0].stages[0].parts[2].stride", "4", "leave the 16 packed rows"},
         {"weights.regions[0].stages[0].parts[2].stride", "16777216", "leave the 16 packed rows"},
-        {"weights.regions[0].stages[0].parts[2].rows", "17", "leave the 16 packed rows"},
-        {"vectors[1].offset", "32", "vectors[0]: ends at 40, in element 1"},
+        {"weights.regions[0].stages[0].parts[2].tensor_rows", "4294967296", "tensor_rows: is 4294"},
+        {"vectors[1].offset", "32", "vectors[1]: float 8 of the vectors is filled twice"},
+        {"vectors[3].first", "0", "vectors[3]: float 24 of the vectors is filled twice"},
+        {"vectors[2].stride", "1", "vectors[3]: float 25 of the vectors is filled twice"},
+        {"vectors[3].stride", "0", "vectors[3].stride: is 0"},
+        {"vectors[3].tensor_first", "16", "elements 16 to 30 of a tensor of 30"},
+        {"vectors[0].tensor_elements", "9", "elements 0 to 9 of a tensor of 9"},
+        {"vectors[0].holds", "\"scale\"", "holds \"scale\", neither \"norm\" nor \"bias\""},
         {"vectors[1].offset", "50", "no multiple of 16"},
         {"vectors[0].elements", "0", "vectors[0].elements"},
         {"steps[0].layer", "-2", "steps[0].layer: must be an integer of -1"},
@@ -254,11 +292,26 @@ static void values_that_break_a_rule_are_refused(void **state) {
     }
 }
 
+// Every packed row is looked at: a short file must not ask for hours of that.
+static void too_many_rows_are_refused(void **state) {
+    struct kernel_folder *folder = *state;
+    kernel_folder_set(folder, "partitions[0].first_tile", "[0, 4096, 4096, 4096]");
+    json_t *stage = kernel_folder_at(folder, "weights.regions[0].stages[0]");
+    json_object_set_new(stage, "tiles", json_integer(4096));
+    json_object_set_new(stage, "tile_rows", json_integer(4096));
+    json_object_set_new(stage, "parts", json_array());
+    json_t *stages = json_array();
+    for (int i = 0; i < 17; i++)
+        json_array_append(stages, stage);
+    json_object_set_new(kernel_folder_at(folder, "weights.regions[0]"), "stages", stages);
+    expect_refused(folder, "stages[16]: the stages up to this one have 285212672 rows, too many");
+}
+
 static void a_model_without_rotary_embedding_is_read(void **state) {
     struct kernel_folder *folder = *state;
-    kernel_folder_set(folder, "rope", "{\"rows\":0,\"inverse_frequencies\":[],\"amplitude\":1}");
+    kernel_folder_set(folder, "ropes", "[]");
     struct manifest *m = open_good(folder);
-    assert_int_equal(m->rope.pair_count, 0);
+    assert_int_equal(m->rope_count, 0);
     manifest_close(m);
 }
 
@@ -278,7 +331,7 @@ static void files_that_are_no_manifest_are_refused(void **state) {
         {"", "7-manifest.json:1:"},
         {"[]", "must be an object"},
         {"{", "7-manifest.json:1:"},
-        {"{\"format\": 1, \"format\": 1}", "duplicate object key"},
+        {"{\"format\": 2, \"format\": 2}", "duplicate object key"},
         {"{\"plan\": \"a\\u0000b\"}", "NUL"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -323,12 +376,12 @@ static void no_truncation_is_accepted(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_manifest_is_read),
-        TEST(pairs_of_a_span_become_neighbours),
         TEST(arguments_are_laid_out_as_in_c),
         TEST(arguments_are_aligned_in_their_order),
         TEST(every_missing_key_is_named),
         TEST(every_wrong_type_is_named),
         TEST(values_that_break_a_rule_are_refused),
+        TEST(too_many_rows_are_refused),
         TEST(a_model_without_rotary_embedding_is_read),
         TEST(unknown_keys_are_ignored),
         TEST(files_that_are_no_manifest_are_refused),

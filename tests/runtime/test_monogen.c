@@ -269,6 +269,56 @@ static void logits_follow_each_token(void **state) {
     monogen_close(model);
 }
 
+// The fake kernel's KV cache holds what it adds up: random values change the tokens that follow.
+static void a_context_can_be_filled(void **state) {
+    struct kernel_folder *folder = *state;
+    struct monogen *model = open_random(folder);
+    const struct monogen_request request = {
+        .tokens = prompt, .token_count = 1, .max_tokens = 4, .keep_context = true};
+    uint32_t seen_tokens[3][4];
+    for (uint64_t round = 0; round < 3; round++) {
+        struct seen seen = {0};
+        struct monogen_result result;
+        if (!monogen_fill_context(model, 0, 40, round / 2, &folder->error)) // seeds 0, 0, 1
+            fail_msg("%s", folder->error.message);
+        generate(folder, model, &request, &seen, &result);
+        assert_int_equal(result.prompt_tokens, 1);
+        assert_int_equal(seen.count, 4);
+        memcpy(seen_tokens[round], seen.tokens, sizeof seen_tokens[round]);
+    }
+    assert_memory_equal(seen_tokens[0], seen_tokens[1], sizeof seen_tokens[0]);
+    assert_memory_not_equal(seen_tokens[0], seen_tokens[2], sizeof seen_tokens[0]);
+
+    // What a launch wrote can be filled again; then a text goes on as it did at first.
+    struct seen seen = {0};
+    assert_true(monogen_fill_context(model, 0, 40, 0, &folder->error));
+    assert_true(monogen_fill_context(model, 20, 20, 0, &folder->error));
+    generate(folder, model, &request, &seen, NULL); // writes positions 20 to 23
+    assert_true(monogen_fill_context(model, 20, 40, 0, &folder->error));
+    seen = (struct seen){0};
+    generate(folder, model, &request, &seen, NULL);
+    assert_memory_equal(seen_tokens[0], seen.tokens, sizeof seen_tokens[0]);
+
+    assert_true(monogen_fill_context(model, 0, FAKE_CONTEXT - 1, 0, &folder->error));
+    assert_false(monogen_fill_context(model, 0, FAKE_CONTEXT, 0, &folder->error));
+    kernel_folder_expect_error(folder, MONOGEN_BAD_INPUT, "leaves room for a token");
+    assert_false(monogen_fill_context(model, 3, 2, 0, &folder->error));
+    kernel_folder_expect_error(folder, MONOGEN_BAD_INPUT, "positions 3 to 2");
+    monogen_close(model);
+}
+
+static void the_weights_are_swept(void **state) {
+    struct kernel_folder *folder = *state;
+    struct monogen *model = open_random(folder);
+    double seconds = 0;
+    size_t bytes = 0;
+    if (!monogen_sweep(model, &seconds, &bytes, &folder->error))
+        fail_msg("%s", folder->error.message);
+    assert_int_equal(bytes, 4416);
+    assert_true(seconds > 0);
+    monogen_close(model);
+}
+
 static void two_models_are_independent(void **state) {
     struct kernel_folder *folder = *state;
     struct monogen *models[2] = {open_random(folder), open_random(folder)};
@@ -387,6 +437,7 @@ int main(void) {
         TEST(a_full_context_ends_a_text), TEST(a_stop_token_ends_a_text),
         TEST(text_is_continued),          TEST(the_example_program_prints_the_text),
         TEST(logits_follow_each_token),   TEST(two_models_are_independent),
+        TEST(a_context_can_be_filled),    TEST(the_weights_are_swept),
         TEST(bad_requests_are_refused),   TEST(a_bad_tokenizer_is_an_error_of_text_alone),
         TEST(a_fault_ends_a_model),       TEST(what_cannot_be_opened_is_named),
     };

@@ -40,23 +40,32 @@ static void angles_are_rounded_to_f32(void **state) {
         }
 }
 
-static void a_large_table_is_loaded_in_pieces(void **state) {
+// Two tables, one behind the other, the first one larger than the staging.
+static void large_tables_are_loaded_in_pieces(void **state) {
     (void)state;
     double frequencies[32];
     for (unsigned i = 0; i < 32; i++)
         frequencies[i] = pow(10000, -(double)i / 32);
-    const struct manifest_rope rope = {
-        .rows = 40001, .inverse_frequencies = frequencies, .pair_count = 32, .amplitude = 1};
-    size_t bytes = rope_table_bytes(&rope);
-    assert_int_equal(bytes, 40001 * 32 * 8);
+    const size_t first_bytes = (size_t)40001 * 32 * 8;
+    const struct manifest_rope ropes[] = {
+        {.rows = 40001, .inverse_frequencies = frequencies, .pair_count = 32, .amplitude = 1},
+        {.offset = first_bytes,
+         .rows = 77,
+         .inverse_frequencies = frequencies + 5,
+         .pair_count = 3,
+         .amplitude = 2}};
+    const struct manifest manifest = {.ropes = ropes, .rope_count = 2};
+    const size_t bytes = rope_tables_bytes(&manifest);
+    assert_int_equal(bytes, first_bytes + 77 * 3 * 8);
     float *expected = malloc(bytes);
     struct device device = {.table = calloc(1, bytes)};
     assert_non_null(expected);
     assert_non_null(device.table);
-    rope_table_fill(&rope, 0, rope.rows, expected);
+    rope_table_fill(&ropes[0], 0, ropes[0].rows, expected);
+    rope_table_fill(&ropes[1], 0, ropes[1].rows, expected + first_bytes / sizeof(float));
     struct device_memory memory = {.bytes = bytes};
-    assert_true(rope_table_load(&rope, &memory_backend, &device, &memory, NULL));
-    assert_true(device.uploads > 1);
+    assert_true(rope_tables_load(&manifest, &memory_backend, &device, &memory, NULL));
+    assert_true(device.uploads > 2);
     assert_memory_equal(device.table, expected, bytes);
     free(device.table);
     free(expected);
@@ -64,18 +73,18 @@ static void a_large_table_is_loaded_in_pieces(void **state) {
 
 static void no_rotary_embedding_needs_no_table(void **state) {
     (void)state;
-    const struct manifest_rope rope = {.rows = 10, .amplitude = 1};
+    const struct manifest manifest = {0};
     struct device device = {0};
     struct device_memory memory = {0};
-    assert_int_equal(rope_table_bytes(&rope), 0);
-    assert_true(rope_table_load(&rope, &memory_backend, &device, &memory, NULL));
+    assert_int_equal(rope_tables_bytes(&manifest), 0);
+    assert_true(rope_tables_load(&manifest, &memory_backend, &device, &memory, NULL));
     assert_int_equal(device.uploads, 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(angles_are_rounded_to_f32),
-        cmocka_unit_test(a_large_table_is_loaded_in_pieces),
+        cmocka_unit_test(large_tables_are_loaded_in_pieces),
         cmocka_unit_test(no_rotary_embedding_needs_no_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

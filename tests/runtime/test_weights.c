@@ -69,8 +69,8 @@ struct matrix {
     const char *name;
     unsigned rows, columns;
 };
-static const struct matrix matrices[] = {{"q", 8, 10},     {"k", 4, 10},   {"v", 2, 10},
-                                         {"gate", 15, 16}, {"up", 15, 16}, {"embedding", 64, 12}};
+static const struct matrix matrices[] = {
+    {"q", 8, 10}, {"k", 4, 10}, {"v", 2, 10}, {"gate_up", 30, 16}, {"embedding", 64, 12}};
 enum { MATRIX_COUNT = sizeof matrices / sizeof matrices[0] };
 
 // Never zero, and different for each element of all tensors.
@@ -81,7 +81,8 @@ static uint16_t element(unsigned matrix, unsigned row, unsigned column) {
 static void write_checkpoint(const struct kernel_folder *folder) {
     static uint16_t data[MATRIX_COUNT][1024];
     static const uint16_t norm[12] = {0x3f80, 0x4000, 0x4040}; // 1, 2, 3, 0 ...
-    struct tensor_to_write tensors[MATRIX_COUNT + 2];
+    static float bias[30];
+    struct tensor_to_write tensors[MATRIX_COUNT + 3];
     char shapes[MATRIX_COUNT][32];
     for (unsigned m = 0; m < MATRIX_COUNT; m++) {
         unsigned rows = matrices[m].rows, columns = matrices[m].columns;
@@ -93,7 +94,10 @@ static void write_checkpoint(const struct kernel_folder *folder) {
     }
     tensors[MATRIX_COUNT] = (struct tensor_to_write){"norm", "BF16", "[10]", norm, 20};
     tensors[MATRIX_COUNT + 1] = (struct tensor_to_write){"norm1", "BF16", "[12]", norm, 24};
-    kernel_folder_write_tensors(folder, "model.safetensors", tensors, MATRIX_COUNT + 2);
+    for (int i = 0; i < 30; i++)
+        bias[i] = 100 + (float)i;
+    tensors[MATRIX_COUNT + 2] = (struct tensor_to_write){"bias", "F32", "[30]", bias, sizeof bias};
+    kernel_folder_write_tensors(folder, "model.safetensors", tensors, MATRIX_COUNT + 3);
 }
 
 static struct safetensors *open_checkpoint(struct kernel_folder *folder) {
@@ -107,17 +111,16 @@ static struct safetensors *open_checkpoint(struct kernel_folder *folder) {
 // ---- the packing rule, written as an answer to "what is packed row p, column c of this stage"
 // -----
 static uint16_t qkv(unsigned row, unsigned column) {
-    static const unsigned q[8] = {0, 4, 1, 5, 2, 6, 3, 7}, k[4] = {0, 2, 1, 3};
     if (column >= 10 || row >= 14)
         return 0;
-    return row < 8    ? element(0, q[row], column)
-           : row < 12 ? element(1, k[row - 8], column)
+    return row < 8    ? element(0, row, column)
+           : row < 12 ? element(1, row - 8, column)
                       : element(2, row - 12, column);
 }
 static uint16_t gate_up(unsigned row, unsigned column) {
-    return element(row % 2 ? 4 : 3, row / 2, column);
+    return element(3, row % 2 ? 15 + row / 2 : row / 2, column);
 }
-static uint16_t embedding(unsigned row, unsigned column) { return element(5, row, column); }
+static uint16_t embedding(unsigned row, unsigned column) { return element(4, row, column); }
 
 static const struct {
     uint16_t (*at)(unsigned row, unsigned column);
@@ -198,7 +201,8 @@ static void weights_are_packed_by_the_rule(void **state) {
     safetensors_close(checkpoint);
 }
 
-static void vectors_are_stored_as_f32_with_their_addend(void **state) {
+// Norms with what is added to them, biases in the order of the rows that they belong to.
+static void vectors_are_stored_as_f32(void **state) {
     struct kernel_folder *folder = *state;
     struct safetensors *checkpoint = open_checkpoint(folder);
     struct weight_source source = {.checkpoint = checkpoint};
@@ -208,6 +212,9 @@ static void vectors_are_stored_as_f32_with_their_addend(void **state) {
     assert_memory_equal(loaded.vectors, norm, sizeof norm);
     assert_memory_equal(loaded.vectors + 12, norm1, sizeof norm1);
     assert_true(loaded.vectors[23] == 1 && loaded.vectors[10] == 0);
+    for (int row = 0; row < 30; row++)
+        if (loaded.vectors[24 + row] != (float)(100 + (row % 2 ? 15 + row / 2 : row / 2)))
+            fail_msg("the bias of row %d is %g", row, (double)loaded.vectors[24 + row]);
     free(loaded.weights);
     free(loaded.vectors);
     safetensors_close(checkpoint);
@@ -222,8 +229,8 @@ static void a_model_larger_than_the_staging_is_packed_in_pieces(void **state) {
                       "{\"name\":\"b\",\"offset\":12582912,\"bytes\":8388608,\"layout\":\"tiles\","
                       "\"stages\":[{\"step\":0,\"name\":\"b\",\"layer\":-1,\"tiles\":1,"
                       "\"tile_rows\":2048,\"columns\":2048,\"unit_columns\":2048,"
-                      "\"partition\":\"even\",\"parts\":[{\"tensor\":\"b\",\"rows\":2048,"
-                      "\"first\":0,\"stride\":1,\"pair_span\":0}]}]}]");
+                      "\"partition\":\"even\",\"parts\":[{\"tensor\":\"b\",\"tensor_rows\":2048,"
+                      "\"tensor_first\":0,\"rows\":2048,\"first\":0,\"stride\":1}]}]}]");
     kernel_folder_set(folder, "partitions[0].first_tile", "[0,0,1,1]");
     kernel_folder_set_integer(folder, "memory.weights_bytes", 12582912 + 8388608);
     struct weight_source source = {.random_seed = 7};
@@ -258,8 +265,9 @@ static void random_weights_do_not_depend_on_the_partition(void **state) {
         memcpy(head_row, tile + 12, 12);
         memcpy(head_row + 6, tile + 16 * 12 + 12, 12);
         assert_memory_equal(head_row, first_row[i], 24);
-        for (unsigned v = 0; v < 24; v++)
-            assert_true(loaded.vectors[v] == (v == 10 || v == 11 ? 0.0F : 1.0F));
+        // norms that only norm, biases that add nothing
+        for (unsigned v = 0; v < 56; v++)
+            assert_true(loaded.vectors[v] == (v == 10 || v == 11 || v >= 24 ? 0.0F : 1.0F));
         free(loaded.weights);
         free(loaded.vectors);
     }
@@ -282,14 +290,18 @@ static void tensors_that_do_not_fit_are_refused_by_name(void **state) {
     } cases[] = {
         {"weights.regions[0].stages[0].parts[0].tensor", "\"qq\"",
          "there is no tensor \"qq\"\n  note: the nearest is \"q\""},
-        {"weights.regions[0].stages[0].parts[2].rows", "1",
-         "tensor \"v\" is [2][10] bf16, the kernel needs [1][10] bf16"},
+        {"weights.regions[0].stages[0].parts[2].tensor_rows", "3",
+         "tensor \"v\" is [2][10] bf16, the kernel needs [3][10] bf16"},
         {"weights.regions[0].stages[0].columns", "11",
          "tensor \"q\" is [8][10] bf16, the kernel needs [8][11] bf16"},
-        {"weights.dtype", "\"f16\"", "tensor \"q\" is [8][10] bf16, the kernel needs [8][10] f16"},
+        {"weights.dtype", "\"fp16\"",
+         "tensor \"q\" is [8][10] bf16, the kernel needs [8][10] fp16; generate it with "
+         "dtype=bf16"},
         {"weights.regions[2].tensor", "\"norm\"", "tensor \"norm\" is [10] bf16"},
         {"vectors[0].tensor", "\"norm1\"", "tensor \"norm1\" is [12] bf16, the kernel needs [10]"},
         {"vectors[0].tensor", "\"v\"", "tensor \"v\" is [2][10] bf16, the kernel needs [10]"},
+        {"vectors[2].tensor_elements", "31",
+         "tensor \"bias\" is [30] fp32, the kernel needs [31] of bf16, fp16 or fp32"},
         {"vectors[0].tensor", "\"mron\"", "there is no tensor \"mron\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -345,7 +357,7 @@ static void random_weights_are_nearly_normal(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(weights_are_packed_by_the_rule),
-        TEST(vectors_are_stored_as_f32_with_their_addend),
+        TEST(vectors_are_stored_as_f32),
         TEST(a_model_larger_than_the_staging_is_packed_in_pieces),
         TEST(random_weights_do_not_depend_on_the_partition),
         TEST(tensors_that_do_not_fit_are_refused_by_name),

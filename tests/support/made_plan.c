@@ -37,7 +37,7 @@ bool made_plan_try(struct made_plan *made, const char *specs, const char *spec, 
     if (!made->script)
         return false;
     const struct plan_request request = {&made->model, &made->target, &made->tuning,
-                                         "monogen generate"};
+                                         "monogen generate", NULL};
     return tuning_take(&made->tuning, &overrides, &made->arena, diagnostics) &&
            target_load(made->script, "specs", target, &overrides, &made->arena, &made->target,
                        diagnostics) &&

@@ -51,6 +51,10 @@ void program_split(char *line, const char *arguments[PROGRAM_MAX_WORDS]) {
 }
 
 struct process_result program_start(const char *line, const char *input) {
+    return program_start_bytes(line, input, input ? strlen(input) : 0);
+}
+
+struct process_result program_start_bytes(const char *line, const char *input, size_t input_bytes) {
     char words[LINE_MAX_BYTES];
     const char *arguments[PROGRAM_MAX_WORDS];
     assert_true(strlen(line) < sizeof words);
@@ -58,7 +62,7 @@ struct process_result program_start(const char *line, const char *input) {
     program_split(words, arguments);
     const struct process_request request = {.arguments = arguments,
                                             .input = input ? input : "",
-                                            .input_bytes = input ? strlen(input) : 0,
+                                            .input_bytes = input_bytes,
                                             .output_bytes_max = (size_t)64 << 20,
                                             .timeout_seconds = 240};
     struct process_result result = {0};

@@ -21,6 +21,7 @@ void program_split(char *line, const char *arguments[PROGRAM_MAX_WORDS]);
 
 // Runs the program to its end. input: its stdin, NULL for none. The caller closes the result.
 struct process_result program_start(const char *line, const char *input);
+struct process_result program_start_bytes(const char *line, const char *input, size_t input_bytes);
 
 // Fails the test, with what the program said, where its exit status is another.
 void program_expect_status(const struct process_result *result, const char *line, int status);

@@ -298,13 +298,20 @@ static void write_family(struct draw *draw) {
 static void write_set(struct draw *draw) {
     const int cus = between(draw, 1, 9), units = between(draw, 1, 16), batch = between(draw, 1, 32);
     const char *kv = one_in(draw, 4) ? "bf16" : "fp32", *tile = "", *unroll = "";
+    const char *splits = "", *residual = "", *buffers = "";
     if (one_in(draw, 2))
         tile = ONE_OF(draw, " tile_rows=2", " tile_rows=4", " tile_rows=8");
     if (one_in(draw, 2))
         unroll = ONE_OF(draw, " unroll=inline", " unroll=loop");
+    if (one_in(draw, 2))
+        splits = ONE_OF(draw, " kv_splits=1", " kv_splits=2", " kv_splits=5");
+    if (one_in(draw, 3))
+        residual = " residual=everywhere";
+    if (one_in(draw, 3))
+        buffers = " buffers=unshared";
     snprintf(draw->model->set, sizeof draw->model->set,
-             "cus=%d kv=%s prefetch_units=%d handoff_batch=%d%s%s", cus, kv, units, batch, tile,
-             unroll);
+             "cus=%d kv=%s prefetch_units=%d handoff_batch=%d%s%s%s%s%s", cus, kv, units, batch,
+             tile, unroll, splits, residual, buffers);
 }
 
 void random_model_make(struct random_model *model, uint32_t number, unsigned features) {

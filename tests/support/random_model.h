@@ -22,6 +22,7 @@ enum random_feature {
     RANDOM_LOCAL_ROPE = 1 << 10,  // a second RoPE on some layers
     RANDOM_NO_ROPE = 1 << 11,     // none on some layers
     RANDOM_DTYPES = 1 << 12,      // fp16 and fp32 weights
+    RANDOM_EVERYTHING = (1 << 13) - 1
 };
 
 struct random_model {
@@ -29,7 +30,7 @@ struct random_model {
     unsigned features;
     char name[32];            // of the model and its family
     struct text spec, family; // Lua
-    char set[160];            // "cus=7 kv=fp32": how it is planned
+    char set[224];            // "cus=7 kv=fp32": how it is planned
 };
 
 // Draws model `number`; of the features those in `features` alone. The same arguments give the same

@@ -203,8 +203,11 @@ static void test_schedule_lines_name_their_step(void **state) {
     emit("tests/specs/tiny.lua", "host", "cus=3 unroll=inline");
     check_schedule(1 + 2 * 5 + 3); // every step
     generated_close(&made);
-    emit("austen-3m", "mi300x", "unroll=loop");
+    emit("austen-3m", "mi300x", "unroll=loop kv_splits=1");
     check_schedule(1 + 5 + 3); // those of the first layer stand for all
+    generated_close(&made);
+    emit("austen-3m", "mi300x", "unroll=loop kv_splits=4");
+    check_schedule(1 + 6 + 3); // and the merge
 }
 
 static int64_t constant_of(const char *name) {

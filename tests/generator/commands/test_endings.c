@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ struct child {
     int output;
 };
 
-static struct child launch(const char *line) {
+// input: its stdin, closed here; -1: ours.
+static struct child launch_with(const char *line, int input) {
     char words[2048];
     const char *arguments[PROGRAM_MAX_WORDS];
     int ends[2];
@@ -35,15 +37,21 @@ static struct child launch(const char *line) {
     if (id == 0) {
         signal(SIGINT, SIG_DFL);
         dup2(ends[1], STDOUT_FILENO);
+        if (input >= 0)
+            dup2(input, STDIN_FILENO);
         close(ends[0]);
         close(ends[1]);
         execv(program_path(), (char *const *)(uintptr_t)arguments);
         _exit(127);
     }
     close(ends[1]);
+    if (input >= 0)
+        close(input);
     assert_true(id > 0);
     return (struct child){id, ends[0]};
 }
+
+static struct child launch(const char *line) { return launch_with(line, -1); }
 
 static void expect_end(struct child child, int status) {
     int ended = 0;
@@ -106,6 +114,65 @@ static void control_c_ends_the_compiler_too(void **state) {
     free(before);
 }
 
+// Whether process `id` sleeps, as it does where it waits for input.
+static bool sleeps(pid_t id) {
+    char path[64], state = '?';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*d %*s %c", &state), 1);
+    fclose(file);
+    return state == 'S';
+}
+
+static void control_c_ends_tokenize_where_it_waits(void **state) {
+    (void)state;
+    static const char *const lines[] = {"tokenize austen-3m", "detokenize austen-3m"};
+    for (size_t i = 0; i < 2; i++) {
+        int ends[2];
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(write(ends[1], "1 ", 2), 2);
+        struct child child = launch_with(lines[i], ends[0]);
+        int left = 1; // bytes that it has not read yet
+        for (int round = 0; round < 10000 && (left > 0 || !sleeps(child.id)); round++) {
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            assert_int_equal(ioctl(ends[1], FIONREAD, &left), 0);
+        }
+        assert_int_equal(left, 0);
+        assert_int_equal(kill(child.id, SIGINT), 0);
+        expect_end(child, 130);
+        close(ends[1]);
+    }
+}
+
+// Half-way through the text too, which is tokenized in one go.
+static void control_c_ends_tokenize_where_it_works(void **state) {
+    (void)state;
+    enum { PARTS = 256, PART_BYTES = 1 << 16 };
+    static char part[PART_BYTES];
+    unsigned seed = 1;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    struct child child = launch_with("tokenize tests/golden/tokenizers/llama2-style", ends[0]);
+    for (int i = 0; i < PARTS; i++) {
+        for (size_t at = 0; at < PART_BYTES; at++)
+            part[at] = (char)('a' + rand_r(&seed) % 26);
+        for (size_t at = 0; at < PART_BYTES;) {
+            const ssize_t written = write(ends[1], part + at, PART_BYTES - at);
+            assert_true(written > 0);
+            at += (size_t)written;
+        }
+    }
+    close(ends[1]);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    assert_int_equal(kill(child.id, SIGINT), 0);
+    expect_end(child, 130);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_true(end.tv_sec - begin.tv_sec < 3);
+}
+
 static void a_full_disk_is_an_environment_error(void **state) {
     (void)state;
     const int full = open("/dev/full", O_WRONLY);
@@ -128,6 +195,8 @@ int main(void) {
         cmocka_unit_test(control_c_ends_run_after_its_token),
         cmocka_unit_test(a_reader_that_leaves_ends_run),
         cmocka_unit_test(control_c_ends_the_compiler_too),
+        cmocka_unit_test(control_c_ends_tokenize_where_it_waits),
+        cmocka_unit_test(control_c_ends_tokenize_where_it_works),
         cmocka_unit_test(a_full_disk_is_an_environment_error),
     };
     return cmocka_run_group_tests(tests, program_open, NULL);

@@ -72,16 +72,29 @@ static void a_printed_plan_makes_the_same_source(void **state) {
 static void an_edited_source_is_used_and_located(void **state) {
     (void)state;
     need_compiler("cxx");
-    char path[PATH_MAX + 32];
+    char path[PATH_MAX + 32], emitted[PATH_MAX + 32];
+    struct arena arena = {0};
+    struct diagnostics diagnostics = {0};
+    size_t length;
+    snprintf(emitted, sizeof emitted, "%s/3-kernel.hip", program_generated("host"));
+    const char *source = file_read(&arena, emitted, 1 << 24, &length, &diagnostics);
+    assert_non_null(source);
     snprintf(path, sizeof path, "%s/edited.hip", program_folder());
-    write_test_file(path, "int broken(\n");
+    write_test_file(path, arena_format(&arena, "%sint broken(\n", source));
     struct process_result result = program_run(
         1, "generate austen-3m --target host --source '%s' -o '%s/edited'", path, program_folder());
     expect_part(words_of(&result.errors), ": error: ");
     expect_part(words_of(&result.errors), "int broken(");
     process_result_close(&result);
-    snprintf(path, sizeof path, "%s/edited", program_folder());
-    assert_false(folder_exists(path));
+    snprintf(emitted, sizeof emitted, "%s/edited", program_folder());
+    assert_false(folder_exists(emitted));
+    // a whole source, but of another plan: the runtime would fill memory otherwise than it reads it
+    write_test_file(path, source);
+    result = program_run(1, "run austen-3m --device host --set cus=3 -n 1 --source '%s'", path);
+    expect_part(words_of(&result.errors), "the source was emitted for kernel ");
+    process_result_close(&result);
+    diagnostics_close(&diagnostics);
+    arena_close(&arena);
 }
 
 static void resources_have_their_keys(void **state) {

@@ -98,9 +98,9 @@ static void shapes_and_dtypes_are_checked(void **state) {
         {PROMPT_0, "F32", "[2]", "it must be [n] i32"},
         {PROMPT_0, "I32", "[2,1]", "it must be [n] i32"},
         {TOKENS_0, "I64", "[3]", "it must be [n] i32"},
-        {PROMPT_LOGITS_0, "F32", "[4,2]", "it must be [n][4] f32"},
-        {PROMPT_LOGITS_0, "F32", "[8]", "it must be [n][4] f32"},
-        {LOGITS_0, "I32", "[3,4]", "it must be [n][4] f32"},
+        {PROMPT_LOGITS_0, "F32", "[4,2]", "it must be [n][4] fp32"},
+        {PROMPT_LOGITS_0, "F32", "[8]", "it must be [n][4] fp32"},
+        {LOGITS_0, "I32", "[3,4]", "it must be [n][4] fp32"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tensor_to_write list[TENSORS];

@@ -116,10 +116,25 @@ static void test_a_broken_plan_file(void **state) {
     generated_close(&first);
 }
 
+// The source of the tiny model, with something added at its end.
+static const char *edited_source(const char *added) {
+    const struct generation_request request = {
+        .spec = "tests/specs/tiny.lua", .target = "host", .command = "test"};
+    assert_true(generation_run(&request, &installation, &made.generation, &made.diagnostics));
+    static char *text;
+    free(text);
+    const size_t bytes = made.generation.source.length + strlen(added) + 1;
+    text = malloc(bytes);
+    assert_non_null(text);
+    snprintf(text, bytes, "%s%s", made.generation.source.bytes, added);
+    generated_close(&made);
+    return text;
+}
+
 // An edited source is used as it is.
 static void test_a_source_file(void **state) {
     (void)state;
-    static const char source[] = "// edited\n";
+    const char *source = edited_source("// edited\n");
     const char *path = temporary_path("edited.hip");
     write_text(path, source);
     const struct generation_request request = {
@@ -129,11 +144,26 @@ static void test_a_source_file(void **state) {
     assert_int_equal(made.generation.map.count, 0);
 }
 
+static void test_a_source_of_nothing(void **state) {
+    (void)state;
+    const char *path = temporary_path("nothing.hip");
+    write_text(path, "// edited\n");
+    const struct generation_request request = {
+        .spec = "tests/specs/tiny.lua", .target = "host", .source_file = path, .command = "test"};
+    assert_false(generation_run(&request, &installation, &made.generation, &made.diagnostics));
+    assert_string_equal(made.diagnostics.items[0].message,
+                        "the source does not say which plan it was emitted for");
+}
+
 static void test_a_broken_source_file(void **state) {
     (void)state;
     skip_without_compiler("cxx");
+    const char *source = edited_source("int fine;\nthis is no C++;\n");
     const char *path = temporary_path("broken.hip");
-    write_text(path, "int fine;\nthis is no C++;\n");
+    int lines = 0;
+    for (const char *at = source; *at; at++)
+        lines += *at == '\n';
+    write_text(path, source);
     const struct generation_request request = {.spec = "tests/specs/tiny.lua",
                                                .target = "host",
                                                .source_file = path,
@@ -141,7 +171,7 @@ static void test_a_broken_source_file(void **state) {
                                                .compile = true};
     assert_false(generation_run(&request, &installation, &made.generation, &made.diagnostics));
     assert_int_equal(diagnostics_exit_status(&made.diagnostics), DIAGNOSTIC_USER);
-    assert_int_equal(made.diagnostics.items[0].at.line, 2);
+    assert_int_equal(made.diagnostics.items[0].at.line, lines);
     assert_true(made.generation.compiled.log.length > 0);
 }
 
@@ -285,6 +315,7 @@ int main(void) {
         TEST(test_a_plan_file),
         TEST(test_a_broken_plan_file),
         TEST(test_a_source_file),
+        TEST(test_a_source_of_nothing),
         TEST(test_a_broken_source_file),
         TEST(test_refusals),
         TEST(test_artefacts),

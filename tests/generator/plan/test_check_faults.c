@@ -20,7 +20,7 @@ static struct made_plan made; // of the test that runs
 // ---- the places of a plan that hold something
 // ----------------------------------------------------
 
-enum place_kind { PLACE_INT, PLACE_INT64, PLACE_DOUBLE, PLACE_STRING, PLACE_COUNT };
+enum place_kind { PLACE_INT, PLACE_INT64, PLACE_DOUBLE, PLACE_BOOL, PLACE_STRING, PLACE_COUNT };
 
 struct place {
     const char *record, *field;
@@ -45,6 +45,7 @@ static void add(struct places *places, const char *record, const char *field, en
 #define INT(record, field) add(places, #record, #field, PLACE_INT, &item->field);
 #define INT64(record, field) add(places, #record, #field, PLACE_INT64, &item->field);
 #define DOUBLE(record, field) add(places, #record, #field, PLACE_DOUBLE, &item->field);
+#define BOOL(record, field) add(places, #record, #field, PLACE_BOOL, &item->field);
 #define STRING(record, field) add(places, #record, #field, PLACE_STRING, &item->field);
 #define EACH(record, field, what)                                                                  \
     add(places, #record, #field, PLACE_COUNT, &item->field##_count);                               \
@@ -109,6 +110,7 @@ static const struct {
     {"machine", "isa", ANY},
     {"machine", "compiler_options", ANY},
     {"machine", "registers_per_lane", ANY},
+    {"machine", "memory_bytes", ANY}, // what this plan needs is far below it
     {"machine", "register_granule", ANY},
     {"machine", "waves_per_simd_max", ANY},
     {"machine", "lds_capacity_bytes", ANY}, // the arrays of this plan are far below it
@@ -121,11 +123,22 @@ static const struct {
     {"constant", "value", MORE}, // CONTEXT: that of the model, which no template uses
     {"plan", "constants", LESS}, // the last is CONTEXT
     {"shape", "norm_eps", ANY},
-    {"stage", "vector_offset", ANY}, // of another norm of that size
+    {"stage", "norm_offset", ANY}, // of another norm of that size
+    {"stage", "window", ANY},
+    {"stage", "reads_from", ANY}, // of the same size, written with that epoch
+    {"stage", "edges", LESS},
+    {"edge", "node", ANY},
+    {"edge", "first", ANY},
+    {"edge", "elements", ANY},
+    {"body", "epilogue", ANY},
+    {"body", "activation", ANY},
     {"shape", "bos", ANY},
     {"shape", "eos", ANY},
     {"body", "scale", ANY},
     {"part", "tensor", ANY},
+    {"part", "tensor_rows", MORE},
+    {"vector", "tensor_elements", MORE},
+    {"rope", "name", ANY},
     {"region", "tensor", ANY},
     {"vector", "tensor", ANY},
     {"vector", "add", ANY},
@@ -139,6 +152,8 @@ static const struct {
     {"mailbox", "first_pair", ANY}, // into the gaps
     {"mailbox", "pairs", MORE},
     {"lds", "elements", ANY}, // rounded up to 16 bytes
+    {"lds", "shared", ANY},   // the arrays of this plan have room beside each other
+    {"kv", "block", ANY},     // of splits, of which there is one
     {"region", "rows", ANY},  // of regions of tiles: not looked at
     {"region", "columns", ANY},
     {"body", "pass_tiles", LESS},
@@ -233,6 +248,13 @@ static void change_number(const struct place *place) {
     *at = before;
 }
 
+static void change_truth(const struct place *place) {
+    bool *at = place->at;
+    *at = !*at;
+    expect_rejected(place, ANY, *at ? "= true" : "= false");
+    *at = !*at;
+}
+
 // Whether these are partitions that give each CU the same tiles.
 static bool deal_alike(const char *one, const char *other) {
     const struct plan_partition *a = plan_partition_named(&made.plan, one);
@@ -308,6 +330,8 @@ static void test_each_change_is_rejected(void **state) {
             change_integer(place, *(int64_t *)place->at, INT64_MIN / 2, INT64_MAX / 2);
         else if (place->kind == PLACE_DOUBLE)
             change_number(place);
+        else if (place->kind == PLACE_BOOL)
+            change_truth(place);
         else if (place->kind == PLACE_STRING)
             change_text(&places, place);
         else

@@ -42,34 +42,61 @@ static void act(struct machine *machine, int cu, bool store, int pair, int epoch
     program->list[program->count++] = (struct action){store, pair, epoch};
 }
 
-static void await_tile(struct machine *machine, const struct plan_body *body, int cu, int tile,
-                       int epoch) {
-    for (int r = 0; r < body->reads_count; r++) {
-        const struct element_range range = access_read(&body->reads[r], tile);
-        const int first = plan_mailbox_named(machine->plan, body->reads[r].mailbox)->first_pair;
-        for (int64_t e = range.first; e < range.first + range.count; e++)
-            act(machine, cu, false, first + (int)e, epoch);
-    }
+static void await_tile(struct machine *machine, const struct plan_body *body, int first_pair,
+                       int cu, int tile, int epoch) {
+    for (int r = 0; r < body->reads_count; r++)
+        for (int chunk = 0; chunk < body->reads[r].span.chunks; chunk++) {
+            const struct element_range range = access_range(&body->reads[r].span, tile, chunk);
+            for (int64_t e = range.first; e < range.first + range.count; e++)
+                act(machine, cu, false, first_pair + (int)e, epoch);
+        }
+}
+
+// Whether a CU goes from tile to tile, reading and writing: its tiles read different elements.
+static bool goes_by_tile(const struct plan_body *body) {
+    for (int r = 0; r < body->reads_count; r++)
+        if (!access_is_common(&body->reads[r].span))
+            return true;
+    return false;
+}
+
+static void store_range(struct machine *machine, int cu, const struct plan_mailbox *mailbox,
+                        struct element_range range, int epoch) {
+    for (int64_t e = range.first; e < range.first + range.count; e++)
+        if (e < mailbox->pairs)
+            act(machine, cu, true, mailbox->first_pair + (int)e, epoch);
+}
+
+static void store_tile(struct machine *machine, const struct plan_body *body, int cu, int tile,
+                       const struct plan_mailbox *mailbox, int epoch) {
+    for (int w = 0; w < body->writes_count; w++)
+        for (int chunk = 0; chunk < body->writes[w].span.chunks; chunk++)
+            store_range(machine, cu, mailbox, access_range(&body->writes[w].span, tile, chunk),
+                        epoch);
 }
 
 static void program_stage(struct machine *machine, const struct plan_stage *stage, int base) {
     const struct plan_plan *plan = machine->plan;
     const struct plan_body *body = plan_body_named(plan, stage->body);
     const struct plan_partition *partition = plan_partition_named(plan, body->partition);
-    const bool by_tile = body->reads_count > 0 && body->reads[0].stride > 0;
-    const struct plan_mailbox *mailbox =
-        body->writes_count ? plan_mailbox_named(plan, body->writes[0].mailbox) : NULL;
-    int *owner = arena_array(&machine->arena, mailbox ? (size_t)mailbox->pairs : 1, sizeof *owner);
-    int64_t bad;
-    if (mailbox)
-        access_owners(plan, body, mailbox->name, mailbox->pairs, owner, &bad);
+    const struct plan_mailbox *in = plan_mailbox_named(plan, stage->reads_from);
+    const struct plan_mailbox *out = plan_mailbox_named(plan, stage->writes_to);
+    const int in_epoch = base + stage->read_epoch, out_epoch = base + stage->write_epoch;
+    const bool by_tile = goes_by_tile(body);
     for (int cu = 0; cu < plan->machine.cus; cu++) {
-        const int tile = partition->first_tile[cu], end = partition->first_tile[cu + 1];
-        for (int t = tile; t < end && (by_tile || t == tile); t++)
-            await_tile(machine, body, cu, t, base + stage->read_epoch);
-        for (int e = 0; mailbox && e < mailbox->pairs; e++)
-            if (owner[e] == cu)
-                act(machine, cu, true, mailbox->first_pair + e, base + stage->write_epoch);
+        const int first = partition->first_tile[cu], end = partition->first_tile[cu + 1];
+        for (int t = first; in && t < end && (by_tile || t == first); t++) {
+            await_tile(machine, body, in->first_pair, cu, t, in_epoch);
+            if (by_tile && out)
+                store_tile(machine, body, cu, t, out, out_epoch);
+        }
+        for (int t = first; out && !by_tile && t < end; t++)
+            store_tile(machine, body, cu, t, out, out_epoch);
+        for (int w = 0; out && w < body->writes_count; w++)
+            store_range(machine, cu, out,
+                        (struct element_range){(int64_t)cu * body->writes[w].per_cu,
+                                               body->writes[w].per_cu},
+                        out_epoch);
     }
 }
 
@@ -187,11 +214,12 @@ static void deal_by_chance(struct plan_partition *partition, int cus, uint32_t *
 // Makes the sizes and scopes of attention those of its partition; there is one XCD.
 static void settle_attention(struct plan_plan *plan, struct plan_body *attention) {
     const struct plan_partition *heads = plan_partition_named(plan, attention->partition);
-    const struct plan_mailbox *mailbox = plan_mailbox_named(plan, attention->reads[0].mailbox);
+    const struct plan_mailbox *mailbox =
+        plan_mailbox_named(plan, need_stage(plan, "attention", 0)->reads_from);
     struct arena arena = {0};
     int *owner = arena_array(&arena, (size_t)mailbox->pairs, sizeof *owner);
     int64_t bad;
-    access_owners(plan, need_body(plan, "qkv"), mailbox->name, mailbox->pairs, owner, &bad);
+    access_owners(plan, need_body(plan, "qkv"), mailbox->pairs, owner, &bad);
     attention->max_tiles = attention->pass_tiles = 1;
     for (int r = 0; r < attention->reads_count; r++) {
         attention->reads[r].scope = "same CU";
@@ -199,7 +227,7 @@ static void settle_attention(struct plan_plan *plan, struct plan_body *attention
             const int tiles = plan_tiles_of(heads, cu);
             attention->max_tiles = tiles > attention->max_tiles ? tiles : attention->max_tiles;
             for (int t = heads->first_tile[cu]; t < heads->first_tile[cu + 1]; t++) {
-                const struct element_range range = access_read(&attention->reads[r], t);
+                const struct element_range range = access_range(&attention->reads[r].span, t, 0);
                 for (int64_t e = range.first; e < range.first + range.count; e++)
                     if (owner[e] != cu)
                         attention->reads[r].scope = "same XCD";
@@ -247,6 +275,11 @@ static bool rule_accepts(const struct plan_plan *plan) {
     return checking.violations == 0;
 }
 
+static void read_less(struct plan_span *span, int count) {
+    span->count = count;
+    span->end = span->first + count;
+}
+
 // Rows dealt by chance, and inputs of which a part is left out: the rule alone must not accept what
 // stops.
 static void test_no_plan_that_stops_is_accepted(void **state) {
@@ -264,7 +297,8 @@ static void test_no_plan_that_stops_is_accepted(void **state) {
         for (int b = 0; b < plan->bodies_count; b++) {
             random = random * 1664525U + 1013904223U;
             if (strcmp(plan->bodies[b].op, "linear") == 0 && (random >> 16) % 3 == 0)
-                plan->bodies[b].reads[0].count = 1 + (int)(random >> 20) % plan->bodies[b].columns;
+                read_less(&plan->bodies[b].reads[0].span,
+                          1 + (int)(random >> 20) % plan->bodies[b].columns);
         }
         const bool accepts = rule_accepts(plan), ends = always_ends(plan);
         if (accepts && !ends)

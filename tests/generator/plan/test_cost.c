@@ -27,10 +27,22 @@ static int close_plan(void **state) {
     return 0;
 }
 
-static int lds_bytes(const struct plan_plan *plan) {
+// Of the arrays that share their place as `shared`; NULL: of those that lie alone.
+static int bytes_of(const struct plan_plan *plan, const char *shared) {
     int bytes = 0;
-    for (int i = 0; i < plan->lds_count; i++)
-        bytes += plan->lds[i].elements * plan->lds[i].element_bytes;
+    for (int i = 0; i < plan->lds_count; i++) {
+        const struct plan_lds *array = &plan->lds[i];
+        if (shared ? array->shared && strcmp(array->shared, shared) == 0 : !array->shared)
+            bytes += (array->elements * array->element_bytes + 15) / 16 * 16;
+    }
+    return bytes;
+}
+
+// Products and attention lie over each other, so that the larger counts.
+static int lds_bytes(const struct plan_plan *plan) {
+    const int product = bytes_of(plan, "product"), attention = bytes_of(plan, "attention");
+    const int bytes = bytes_of(plan, NULL) + (product > attention ? product : attention);
+    assert_int_equal(plan_lds_bytes(plan), bytes);
     return bytes;
 }
 
@@ -43,17 +55,39 @@ static void expect_lds(const char *name, int at_least, int at_most) {
 
 static void test_lds_of_a_llama(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     expect_lds("activation", 768, 768);  // columns of down; 608 candidates are fewer
     expect_lds("partial", 8 * 8, 8 * 8); // 8 waves, one tile of 8 rows
     expect_lds("residual", 4, 4);        // one tile of 2 rows, padded
     expect_lds("rope", 64, 64);          // cosine and sine of 32 pairs
     expect_lds("query", 2 * 64, 2 * 64); // 2 query heads a KV head
+    expect_lds("key", 64, 64);
     expect_lds("attended", 8 * 2 * 66, 8 * 2 * 66);
     expect_lds("token", 4, 4);
     // padded, so that no CU takes two workgroups
     assert_in_range(lds_bytes(&made.plan), 33 * 1024, 33 * 1024 + 15);
     assert_int_equal(made.plan.machine.lds_minimum_bytes, 33 * 1024);
+}
+
+// Who shares a place with whom: what lives as long as the kernel with nobody.
+static void test_lds_that_is_shared(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *shared;
+    } expected[] = {{"residual", NULL},        {"rope", NULL},
+                    {"token", NULL},           {"role", NULL},
+                    {"query", "attention"},    {"key", "attention"},
+                    {"attended", "attention"}, {"activation", "product"},
+                    {"partial", "product"},    {"padding", NULL}};
+    made_plan_open(&made, "austen-3m", "mi300x", "");
+    assert_int_equal(made.plan.lds_count, sizeof expected / sizeof expected[0]);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        const struct plan_lds *array = need_lds(&made.plan, expected[i].name);
+        if (expected[i].shared ? !array->shared || strcmp(array->shared, expected[i].shared) != 0
+                               : array->shared != NULL)
+            fail_msg("%s shares its place as %s", array->name,
+                     array->shared ? array->shared : "nobody");
+    }
 }
 
 static void test_candidates_need_lds_too(void **state) {
@@ -81,7 +115,7 @@ static void expect_near(const char *what, double got, double expected) {
 // Bytes of the fullest CU times CUs over the sweeps of specs/targets/mi300x.lua, and its hand-off.
 static void test_prediction(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     const struct plan_plan *plan = &made.plan;
     const double across_us = 0.74;
     const struct plan_stage *down = need_stage(plan, "down", 1);
@@ -166,6 +200,7 @@ static void test_every_choice_has_a_reason(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_lds_of_a_llama),
+        TEST(test_lds_that_is_shared),
         TEST(test_candidates_need_lds_too),
         TEST(test_lds_of_others),
         TEST(test_prediction),

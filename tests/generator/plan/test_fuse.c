@@ -1,4 +1,5 @@
 #include "generator/base/file.h"
+#include "generator/plan/check.h"
 #include "generator/plan/planner.h"
 #include "tests/support/made_plan.h"
 #include "tests/support/printed.h"
@@ -27,19 +28,21 @@ static int prepare(void **state) {
     return 0;
 }
 
+// Whole tensors: slices are those of test_fuse_graphs.c.
 static void expect_part(const struct plan_stage *stage, int index, const char *tensor, int rows,
-                        int first, int stride, int pair_span) {
+                        int first, int stride) {
     const struct plan_part *part = &stage->parts[index];
-    if (strcmp(part->tensor, tensor) != 0 || part->rows != rows || part->first != first ||
-        part->stride != stride || part->pair_span != pair_span)
-        fail_msg("step %d part %d is %s: %d rows at %d, stride %d, span %d", stage->step, index,
-                 part->tensor, part->rows, part->first, part->stride, part->pair_span);
+    if (strcmp(part->tensor, tensor) != 0 || part->tensor_rows != rows || part->tensor_first != 0 ||
+        part->rows != rows || part->first != first || part->stride != stride)
+        fail_msg("step %d part %d is rows %d + %d of %d of %s at %d, stride %d", stage->step, index,
+                 part->tensor_first, part->rows, part->tensor_rows, part->tensor, part->first,
+                 part->stride);
 }
 
 // austen-3m: hidden 256, 4 layers, 4 heads and 2 KV heads of 64, MLP 768, vocabulary 2048.
 static void test_the_stages_of_a_llama(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     const struct plan_plan *plan = &made.plan;
     static const char *const layer_bodies[] = {"qkv", "attention", "attention_output", "gate_up",
                                                "down"};
@@ -61,26 +64,26 @@ static void test_the_stages_of_a_llama(void **state) {
 
 static void test_the_parts_of_a_llama(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     const struct plan_plan *plan = &made.plan;
     const struct plan_stage *qkv = need_stage(plan, "qkv", 2);
     assert_int_equal(qkv->parts_count, 3);
-    expect_part(qkv, 0, "model.layers.2.self_attn.q_proj.weight", 256, 0, 1, 64);
-    expect_part(qkv, 1, "model.layers.2.self_attn.k_proj.weight", 128, 256, 1, 64);
-    expect_part(qkv, 2, "model.layers.2.self_attn.v_proj.weight", 128, 384, 1, 0);
+    expect_part(qkv, 0, "model.layers.2.self_attn.q_proj.weight", 256, 0, 1);
+    expect_part(qkv, 1, "model.layers.2.self_attn.k_proj.weight", 128, 256, 1);
+    expect_part(qkv, 2, "model.layers.2.self_attn.v_proj.weight", 128, 384, 1);
     const struct plan_stage *output = need_stage(plan, "attention_output", 2);
     assert_int_equal(output->parts_count, 1);
-    expect_part(output, 0, "model.layers.2.self_attn.o_proj.weight", 256, 0, 1, 0);
+    expect_part(output, 0, "model.layers.2.self_attn.o_proj.weight", 256, 0, 1);
     const struct plan_stage *gate = need_stage(plan, "gate_up", 2);
     assert_int_equal(gate->parts_count, 2);
-    expect_part(gate, 0, "model.layers.2.mlp.gate_proj.weight", 768, 0, 2, 0);
-    expect_part(gate, 1, "model.layers.2.mlp.up_proj.weight", 768, 1, 2, 0);
+    expect_part(gate, 0, "model.layers.2.mlp.gate_proj.weight", 768, 0, 2);
+    expect_part(gate, 1, "model.layers.2.mlp.up_proj.weight", 768, 1, 2);
     const struct plan_stage *down = need_stage(plan, "down", 2);
     assert_int_equal(down->parts_count, 1);
-    expect_part(down, 0, "model.layers.2.mlp.down_proj.weight", 256, 0, 1, 0);
+    expect_part(down, 0, "model.layers.2.mlp.down_proj.weight", 256, 0, 1);
     const struct plan_stage *head = need_stage(plan, "lm_head", -1);
     assert_int_equal(head->parts_count, 1);
-    expect_part(head, 0, "model.embed_tokens.weight", 2048, 0, 1, 0);
+    expect_part(head, 0, "model.embed_tokens.weight", 2048, 0, 1);
     assert_int_equal(need_stage(plan, "attention", 2)->parts_count, 0);
     assert_int_equal(need_stage(plan, "embed", -1)->parts_count, 0);
 }
@@ -94,11 +97,25 @@ static void expect_body(const char *name, const char *op, const char *prologue,
                  body->epilogue, body->rows, body->columns);
 }
 
+// What a Llama does not use of what bodies can do.
+static void expect_plain_numbers(const struct plan_body *body) {
+    const bool linear = strcmp(body->op, "linear") == 0, gate = strcmp(body->epilogue, "gate") == 0;
+    const bool attention = strcmp(body->op, "attention") == 0;
+    assert_string_equal(body->input, strcmp(body->op, "embed") == 0 ? "none" : "mailbox");
+    assert_string_equal(body->precision, linear ? "fp32" : "none");
+    assert_true(body->tolerance == (linear ? 1e-4 : 0));
+    assert_string_equal(body->activation, gate ? "silu" : "none");
+    assert_string_equal(body->q_norm, "none");
+    assert_string_equal(body->k_norm, "none");
+    assert_true(body->input_scale == 1 && body->softcap == 0 && !body->bias);
+    assert_true(attention || (body->scale == 1 && body->rope_dims == 0));
+}
+
 static void test_the_bodies_of_a_llama(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     expect_body("embed", "embed", "none", "none", 256, 0);
-    expect_body("qkv", "linear", "rmsnorm", "rope", 512, 256);
+    expect_body("qkv", "linear", "rmsnorm", "rows", 512, 256);
     expect_body("attention", "attention", "none", "none", 2, 64);
     expect_body("attention_output", "linear", "plain", "residual", 256, 256);
     expect_body("gate_up", "linear", "rmsnorm", "gate", 1536, 256);
@@ -106,23 +123,25 @@ static void test_the_bodies_of_a_llama(void **state) {
     expect_body("lm_head", "linear", "rmsnorm", "logits", 2048, 256);
     expect_body("select", "select", "none", "none", 1, 0);
     expect_body("token", "token", "none", "none", 1, 0);
-    assert_int_equal(need_body(&made.plan, "qkv")->rope_rows, 256 + 128);
-    assert_int_equal(need_body(&made.plan, "down")->rope_rows, 0);
-    assert_true(need_body(&made.plan, "attention")->scale == 0.125); // 1 / sqrt(64)
-    assert_true(need_body(&made.plan, "down")->scale == 1);
+    const struct plan_body *attention = need_body(&made.plan, "attention");
+    assert_true(attention->scale == 0.125); // 1 / sqrt(64)
+    assert_int_equal(attention->rope_dims, 64);
+    assert_int_equal(attention->splits, 1);
+    for (int b = 0; b < made.plan.bodies_count; b++)
+        expect_plain_numbers(&made.plan.bodies[b]);
 }
 
 // Norm weights belong to the stage that norms its input.
 static void test_the_norms_of_a_llama(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     const struct plan_plan *plan = &made.plan;
     for (int s = 0; s < plan->stages_count; s++) {
         const struct plan_stage *stage = &plan->stages[s];
         const bool normed = strcmp(plan_body_named(plan, stage->body)->prologue, "rmsnorm") == 0;
-        if (normed != (stage->vector_offset >= 0))
+        if (normed != (stage->norm_offset >= 0))
             fail_msg("step %d (%s) has its norm at %lld", s, stage->body,
-                     (long long)stage->vector_offset);
+                     (long long)stage->norm_offset);
         if (!normed)
             continue;
         const char *expected =
@@ -132,7 +151,7 @@ static void test_the_norms_of_a_llama(void **state) {
                                strcmp(stage->body, "qkv") == 0 ? "input" : "post_attention");
         const char *found = NULL;
         for (int v = 0; v < plan->vectors_count; v++)
-            if (plan->vectors[v].offset == stage->vector_offset)
+            if (plan->vectors[v].offset == stage->norm_offset)
                 found = plan->vectors[v].tensor;
         assert_non_null(found);
         assert_string_equal(found, expected);
@@ -160,7 +179,7 @@ static bool plan_family(const char *family, const char *set) {
 // A body whose shape differs gets a name of its own; layers that differ are written out.
 static void test_layers_that_differ(void **state) {
     (void)state;
-    if (!plan_family("unlike_layers", ""))
+    if (!plan_family("unlike_layers", "kv_splits=1"))
         fail_msg("%s", printed_diagnostics(&made.diagnostics));
     assert_int_equal(made.plan.stages_count, 1 + 4 * 5 + 3);
     assert_int_equal(need_body(&made.plan, "gate_up")->rows, 128);
@@ -171,8 +190,43 @@ static void test_layers_that_differ(void **state) {
     need_stage(&made.plan, "gate_up_2", 3);
     assert_string_equal(made.plan.unroll, "inline");
     // the order in which a family writes factors and summands does not matter
-    expect_part(need_stage(&made.plan, "gate_up", 0), 0, "layers.0.gate", 64, 0, 2, 0);
-    expect_part(need_stage(&made.plan, "gate_up", 0), 1, "layers.0.up", 64, 1, 2, 0);
+    expect_part(need_stage(&made.plan, "gate_up", 0), 0, "layers.0.gate", 64, 0, 2);
+    expect_part(need_stage(&made.plan, "gate_up", 0), 1, "layers.0.up", 64, 1, 2);
+}
+
+// A body that reads what different bodies have written: all of these publish to one mailbox.
+static void test_two_mlps_of_a_layer(void **state) {
+    (void)state;
+    if (!plan_family("two_mlps", "kv_splits=1"))
+        fail_msg("%s", printed_diagnostics(&made.diagnostics));
+    struct plan_proof proof;
+    if (!plan_check(&made.plan, "plan.lua", &proof, &made.diagnostics))
+        fail_msg("%s", printed_diagnostics(&made.diagnostics));
+    assert_int_equal(made.plan.stages_count, 1 + 4 * 7 + 3);
+    const struct plan_stage *stages = made.plan.stages;
+    static const char *const layer[] = {
+        "qkv", "attention", "attention_output", "gate_up", "down", "gate_up", "down"};
+    for (int s = 1; s < 1 + 4 * 7; s++)
+        assert_string_equal(stages[s].body, layer[(s - 1) % 7]);
+    for (int s = 0; s < made.plan.stages_count; s++) {
+        const bool adds = s == 0 || strcmp(stages[s].body, "down") == 0 ||
+                          strcmp(stages[s].body, "attention_output") == 0;
+        if (adds)
+            assert_string_equal(stages[s].writes_to, "hidden");
+        else
+            assert_true(!stages[s].writes_to || strcmp(stages[s].writes_to, "hidden") != 0);
+    }
+    // embed, then three a layer
+    assert_int_equal(need_stage(&made.plan, "lm_head", -1)->read_epoch, 3 * 4);
+    assert_int_equal(made.plan.epochs_per_step, 3 * 4 + 1);
+    // a row of a loop holds a body once
+    assert_string_equal(made.plan.unroll, "inline");
+    assert_string_equal(need_choice(&made.plan, "unroll")->reason,
+                        "the instruction cache holds 64 KiB, but the layers use gate_up twice");
+    made_plan_close(&made);
+    assert_false(plan_family("two_mlps", "unroll=loop"));
+    assert_string_equal(made.diagnostics.items[0].message,
+                        "--set unroll=loop: the layers of two_mlps use gate_up twice");
 }
 
 static void test_layers_that_differ_are_no_loop(void **state) {
@@ -242,10 +296,10 @@ static void test_graphs_that_cannot_fuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_the_stages_of_a_llama),   TEST(test_the_parts_of_a_llama),
-        TEST(test_the_bodies_of_a_llama),   TEST(test_the_norms_of_a_llama),
-        TEST(test_layers_that_differ),      TEST(test_layers_that_differ_are_no_loop),
-        TEST(test_graphs_that_cannot_fuse),
+        TEST(test_the_stages_of_a_llama), TEST(test_the_parts_of_a_llama),
+        TEST(test_the_bodies_of_a_llama), TEST(test_the_norms_of_a_llama),
+        TEST(test_layers_that_differ),    TEST(test_layers_that_differ_are_no_loop),
+        TEST(test_two_mlps_of_a_layer),   TEST(test_graphs_that_cannot_fuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

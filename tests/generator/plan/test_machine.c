@@ -123,21 +123,27 @@ static void expect_kv(const char *spec, const char *set, int element_bytes, int 
 
 static void test_kv(void **state) {
     (void)state;
-    expect_kv("austen-3m", "", 2, 64, 1024, 2, 4);
-    expect_kv("austen-3m", "kv=fp32", 4, 64, 1024, 2, 4);
-    expect_kv("austen-3m", "kv=fp32 context=100", 4, 64, 100, 2, 4);
-    expect_kv("austen-3m", "head_dim=80", 2, 128, 1024, 2, 4); // 10 lanes of 8: 16 of them
-    expect_kv("austen-3m", "head_dim=20 kv=fp32", 4, 32, 1024, 2, 4);
-    expect_kv("llama-3.2-1b", "", 2, 64, 131072, 8, 16);
+    expect_kv("austen-3m", "kv_splits=1", 2, 64, 1024, 2, 4);
+    expect_kv("austen-3m", "kv_splits=1 kv=fp32", 4, 64, 1024, 2, 4);
+    expect_kv("austen-3m", "kv_splits=1 kv=fp32 context=100", 4, 64, 100, 2, 4);
+    expect_kv("austen-3m", "kv_splits=1 head_dim=80", 2, 128, 1024, 2, 4); // 10 lanes of 8: 16
+    expect_kv("austen-3m", "kv_splits=1 head_dim=20 kv=fp32", 4, 32, 1024, 2, 4);
+    expect_kv("llama-3.2-1b", "kv_splits=1", 2, 64, 131072, 8, 16);
 }
 
 static void test_rope(void **state) {
     (void)state;
     made_plan_open(&made, "austen-3m", "mi300x", "");
-    assert_int_equal(made.plan.rope.pairs, 32);
-    assert_int_equal(made.plan.rope.inverse_frequencies_count, 32);
-    assert_true(made.plan.rope.inverse_frequencies[0] == 1.0);
-    assert_true(made.plan.rope.amplitude == 1.0);
+    assert_int_equal(made.plan.ropes_count, 1);
+    const struct plan_rope *rope = &made.plan.ropes[0];
+    assert_string_equal(rope->name, "rope");
+    assert_int_equal(rope->pairs, 32);
+    assert_int_equal(rope->inverse_frequencies_count, 32);
+    assert_true(rope->inverse_frequencies[0] == 1.0);
+    assert_true(rope->amplitude == 1.0);
+    for (int layer = 0; layer < 4; layer++)
+        assert_int_equal(need_stage(&made.plan, "attention", layer)->rope, 0);
+    assert_int_equal(need_stage(&made.plan, "qkv", 0)->rope, -1);
 }
 
 // The kernel's arguments are those of the runtime, in its order.

@@ -103,7 +103,7 @@ static void test_the_residual_is_shared(void **state) {
 
 static void test_other_partitions(void **state) {
     (void)state;
-    made_plan_open(&made, "austen-3m", "mi300x", "");
+    made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
     const struct plan_plan *plan = &made.plan;
     assert_string_equal(need_body(plan, "qkv")->partition, "qkv");
     assert_string_equal(need_body(plan, "attention")->partition, "kv_heads");

@@ -115,23 +115,12 @@ static void test_lookups(void **state) {
     made_plan_close(&made);
 }
 
-// Inside each span the order is 0, span / 2, 1, span / 2 + 1 ...
-static void test_source_rows(void **state) {
-    (void)state;
-    for (int j = 0; j < 10; j++)
-        assert_int_equal(plan_source_row(j, 0), j);
-    static const int of_span_6[] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
-    for (int j = 0; j < 12; j++)
-        assert_int_equal(plan_source_row(j, 6), of_span_6[j]);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_planning_is_deterministic),
         cmocka_unit_test(test_broken_forms_are_refused),
         cmocka_unit_test(test_lookups),
-        cmocka_unit_test(test_source_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

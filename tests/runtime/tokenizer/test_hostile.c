@@ -173,6 +173,23 @@ static void sequences_end(void **state) {
     expect_refused(strcat(json, "]}}"), "more than 32 normalizers");
 }
 
+static void templates_end(void **state) {
+    (void)state;
+    static const char template[] = "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":"
+                                   "{\"id\":\"a\"}},{\"Sequence\":{\"id\":\"A\"}}],"
+                                   "\"special_tokens\":{\"a\":{\"ids\":[0]}}}";
+    enum { TEMPLATES = 1025 };
+    char *json = calloc(TEMPLATES + 2, sizeof template + 1);
+    assert_non_null(json);
+    char *end = json + sprintf(json, "{" LETTER_MODEL ",\"post_processor\":{\"type\":\"Sequence\","
+                                     "\"processors\":[");
+    for (int i = 0; i < TEMPLATES; i++)
+        end += sprintf(end, "%s%s", i ? "," : "", template);
+    strcpy(end, "]}}");
+    expect_refused(json, "more than 1024 special tokens around a text");
+    free(json);
+}
+
 static void text_that_grows_without_end_is_refused(void **state) {
     (void)state;
     char json[8000] = "{" LETTER_MODEL ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[";
@@ -228,6 +245,7 @@ int main(void) {
         cmocka_unit_test(vocabulary_is_checked),
         cmocka_unit_test(parts_are_checked),
         cmocka_unit_test(sequences_end),
+        cmocka_unit_test(templates_end),
         cmocka_unit_test(text_that_grows_without_end_is_refused),
         cmocka_unit_test(text_must_be_utf8),
         cmocka_unit_test(no_regular_file_is_refused),

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,7 +20,7 @@ static void patterns_are_rewritten(void **state) {
         {"\\p{L}+\\P{Lu}\\p{^N}", "\\p{L}+\\P{Lu}\\p{^N}"},
         {"\\p{N}{1,3}|a{2}|b{2,}?", "\\p{N}{1,3}|a{2}|b{2,}?"},
         {"\\s\\S[^\\s]", "\\p{White_Space}\\P{White_Space}[^\\p{White_Space}]"},
-        {"\\d[\\D]", "\\p{Nd}[\\P{Nd}]"},
+        {"\\d[\\D]", "[\\p{Nd}][\\P{Nd}]"},
         {"[\\w-]", "[" WORD "-]"},
         {"\\h\\v", "[0-9a-fA-F]\\x0B"},
         {"\\p{Han}[\\p{^Greek}]", "\\p{sc:Han}[\\p{^sc:Greek}]"},
@@ -32,7 +33,7 @@ static void patterns_are_rewritten(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct byte_buffer translated = {0};
         struct monogen_error error;
-        if (!regex_translate(cases[i].pattern, &translated, &error))
+        if (!regex_translate(cases[i].pattern, false, &translated, &error))
             fail_msg("'%s': %s", cases[i].pattern, error.message);
         assert_true(byte_buffer_append(&translated, "", 1, &error));
         assert_string_equal(translated.bytes, cases[i].expected);
@@ -69,9 +70,9 @@ static void expect_match(const char *pattern, const char *text, size_t from, lon
     enum regex_result result =
         regex_find(regex, work, text, strlen(text), from, &found_start, &found_end, &error);
     if (result != (start < 0 ? REGEX_NO_MATCH : REGEX_MATCH))
-        fail_msg("'%s' in '%s': result %d", pattern, text, (int)result);
+        fail_msg("'%s' in '%.100s': result %d", pattern, text, (int)result);
     if (start >= 0 && ((long)found_start != start || (long)found_end != end))
-        fail_msg("'%s' in '%s': %zu to %zu, expected %ld to %ld", pattern, text, found_start,
+        fail_msg("'%s' in '%.100s': %zu to %zu, expected %ld to %ld", pattern, text, found_start,
                  found_end, start, end);
     regex_work_close(work);
     regex_free(regex);
@@ -91,6 +92,36 @@ static void matches_are_those_of_the_other_dialect(void **state) {
     expect_match("^b", "a\nb", 0, 2, 3);                // ^ begins them
     expect_match(".", "\n\r", 0, 1, 2);
     expect_match("(?i:'s)", "'\xC5\xBF", 0, 0, 3); // long s
+}
+
+// Of Unicode 15 and 16, which the reference knows and an older PCRE2 does not.
+static void newer_characters_are_known(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;              // one character
+        const char *is[4], *is_not[6]; // of patterns, which match all of it or nothing
+    } cases[] = {
+        {"\xF0\xB1\x8D\x90", // U+31350, a letter
+         {"\\p{L}", "[\\p{Lo}]", "\\w", "\\p{Han}"},
+         {"\\P{L}", "[^\\p{L}]", "\\W", "\\p{N}", "\\p{Lu}", "\\p{^Han}"}},
+        {"\xF0\x90\xB5\x80", // U+10D40, a digit
+         {"\\p{N}", "[\\d]", "\\d", "[\\w]"},
+         {"\\D", "\\p{^Nd}", "[^\\p{N}]", "\\p{L}"}},
+        {"\xE0\xB3\xB3", // U+0CF3, a mark
+         {"\\p{M}", "\\p{Mc}", "\\w", "\\P{L}"},
+         {"\\p{Mn}", "\\p{L}", "[^\\w]"}},
+        {"\xEA\x9F\x9A", // U+A7DA, a capital letter
+         {"\\p{Lu}", "\\p{Alphabetic}", "\\p{Uppercase}", "\\P{^L}"},
+         {"\\p{Ll}", "\\p{Lowercase}"}},
+        {"\xE2\x90\xA7", {"\\p{S}", "\\p{So}"}, {"\\p{P}", "\\w"}}, // U+2427, a symbol
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = cases[i].text;
+        for (size_t k = 0; k < 4 && cases[i].is[k]; k++)
+            expect_match(cases[i].is[k], text, 0, 0, (long)strlen(text));
+        for (size_t k = 0; k < 6 && cases[i].is_not[k]; k++)
+            expect_match(cases[i].is_not[k], text, 0, -1, 0);
+    }
 }
 
 static void matching_ends(void **state) {
@@ -122,12 +153,26 @@ static void matching_ends(void **state) {
     }
 }
 
+// A text of blanks is gone through a few times: for a line end that is not there, then back.
+static void long_runs_match(void **state) {
+    (void)state;
+    enum { LENGTH = 12000000 };
+    char *text = malloc(LENGTH + 1);
+    assert_non_null(text);
+    memset(text, ' ', LENGTH - 1);
+    memcpy(text + LENGTH - 1, "x", 2);
+    expect_match("\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+", text, 0, 0, LENGTH - 2);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_are_rewritten),
         cmocka_unit_test(other_dialects_are_refused),
         cmocka_unit_test(matches_are_those_of_the_other_dialect),
+        cmocka_unit_test(newer_characters_are_known),
         cmocka_unit_test(matching_ends),
+        cmocka_unit_test(long_runs_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

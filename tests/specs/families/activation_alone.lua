@@ -4,7 +4,7 @@ family {
   graph = function(m)
     local x = embed(m.vocab, m.hidden, "embed")
     local active = silu(x) -- here
-    x = x + linear(active, "down", m.hidden)
+    x = x + linear(active, tensors("layers.%d.", 0) "down", m.hidden)
     return logits(x, "head")
   end,
 }

@@ -1,4 +1,4 @@
--- expect: no stage can compute this + yet: one summand must be a product without another use
+-- expect: no stage can compute this + yet: one summand, and only one, must be the newest residual value
 family {
   name = "sum_of_values", model_type = "sum_of_values",
   graph = function(m)

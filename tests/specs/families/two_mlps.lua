@@ -1,4 +1,4 @@
--- expect: stage gate_up reads hidden_after_attention in one layer and hidden in another: not supported yet
+-- Two MLPs a layer: the same bodies read residuals that others have written.
 family {
   name = "two_mlps", model_type = "two_mlps",
   graph = function(m)
@@ -13,7 +13,7 @@ family {
       h = rmsnorm(x, w "norm_1")
       x = x + linear(silu(linear(h, w "gate_1", m.mlp)) * linear(h, w "up_1", m.mlp), w "down_1", m.hidden)
       h = rmsnorm(x, w "norm_2")
-      local gate = silu(linear(h, w "gate_2", m.mlp)) -- here
+      local gate = silu(linear(h, w "gate_2", m.mlp))
       x = x + linear(gate * linear(h, w "up_2", m.mlp), w "down_2", m.hidden)
     end
     return logits(rmsnorm(x, "final_norm"), "head")

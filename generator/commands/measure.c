@@ -1,0 +1,114 @@
+#include "generator/commands/measure.h"
+
+#include "generator/base/text.h"
+#include "generator/commands/interrupt.h"
+#include "generator/commands/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+static double processor_seconds(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+bool measure_prepare(struct monogen *model, uint32_t positions, uint64_t seed,
+                     struct diagnostics *diagnostics) {
+    struct monogen_error error = {0};
+    return monogen_fill_context(model, 0, positions, seed, &error) ||
+           report_runtime_error(&error, diagnostics);
+}
+
+struct collected {
+    uint32_t *ids; // [tokens of the request]
+    uint32_t count;
+};
+
+static bool collect(void *context, uint32_t token, const char *text, size_t text_bytes) {
+    struct collected *collected = context;
+    (void)text;
+    (void)text_bytes;
+    collected->ids[collected->count++] = token;
+    return !interrupted();
+}
+
+static void digest_tokens(const struct collected *collected, char digest[DIGEST_TEXT_BYTES]) {
+    struct text text = {0};
+    for (uint32_t i = 0; i < collected->count; i++)
+        text_format(&text, "%" PRIu32 "\n", collected->ids[i]);
+    digest_strings((const char *const[]){text.bytes ? text.bytes : ""}, 1, digest);
+    text_close(&text);
+}
+
+// Launches until all tokens are there. A launch that continues feeds the stop token first.
+static bool generate(struct monogen *model, const struct measure_request *request,
+                     struct collected *collected, struct measured_launch *launch,
+                     struct monogen_error *error) {
+    double seconds = 0;
+    const double started = processor_seconds();
+    while (collected->count < request->tokens) {
+        const bool first = collected->count == 0;
+        const struct monogen_request part = {
+            .tokens = first ? &request->first_token : NULL,
+            .token_count = first ? 1 : 0,
+            .max_tokens = request->tokens - collected->count,
+            .keep_context = true,
+        };
+        struct monogen_result result;
+        if (!monogen_generate(model, &part, collect, collected, &result, error))
+            return false;
+        seconds += result.total_seconds;
+        launch->launches++;
+        if (interrupted())
+            return false;
+    }
+    launch->us_per_token = seconds * 1e6 / request->tokens;
+    launch->processor_us_per_token = (processor_seconds() - started) * 1e6 / request->tokens;
+    return true;
+}
+
+bool measure_launch(struct monogen *model, const struct measure_request *request,
+                    struct measured_launch *launch, struct diagnostics *diagnostics) {
+    struct arena arena = {0};
+    struct monogen_error error = {0};
+    const uint32_t first = request->context_positions, last = monogen_context(model) - 1;
+    const uint32_t end = last - first > request->tokens ? first + request->tokens : last;
+    struct collected collected = {arena_array(&arena, request->tokens, sizeof *collected.ids), 0};
+    *launch = (struct measured_launch){0};
+    const bool measured = monogen_fill_context(model, first, first, request->seed, &error) &&
+                          generate(model, request, &collected, launch, &error) &&
+                          monogen_fill_context(model, first, end, request->seed, &error);
+    if (measured)
+        digest_tokens(&collected, launch->text_digest);
+    arena_close(&arena);
+    return measured || (!interrupted() && report_runtime_error(&error, diagnostics));
+}
+
+bool measure_sweep(struct monogen *model, struct measured_sweep *sweep,
+                   struct diagnostics *diagnostics) {
+    struct monogen_error error = {0};
+    *sweep = (struct measured_sweep){0};
+    const double started = processor_seconds();
+    sweep->there = monogen_sweep(model, &sweep->seconds, &sweep->bytes, &error);
+    sweep->processor_seconds = processor_seconds() - started;
+    if (!sweep->there && error.status != MONOGEN_BAD_USAGE)
+        return report_runtime_error(&error, diagnostics);
+    return !interrupted();
+}
+
+double measure_kv_bytes(const struct plan_plan *plan, double positions) {
+    double bytes = 0;
+    for (int i = 0; i < plan->stages_count; i++) {
+        const struct plan_body *body = plan_body_named(plan, plan->stages[i].body);
+        if (strcmp(body->op, "attention") == 0)
+            bytes += 2.0 * plan->shape.kv_heads * plan->shape.head_dim * plan->kv.element_bytes *
+                     positions;
+    }
+    return bytes;
+}
+
+uint32_t measure_first_token(const struct plan_plan *plan) {
+    return plan->shape.bos_count > 0 ? (uint32_t)plan->shape.bos[0] : 0;
+}

@@ -1,0 +1,179 @@
+// bench: what it reports, and that the text it times is the right one. How fast it was is not
+// judged.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "generator/base/digest.h"
+#include "tests/support/program.h"
+#include "tests/support/small_kernel.h"
+
+static json_t *bench(const char *options) {
+    need_compiler("cxx");
+    struct process_result result =
+        program_run(0, "bench austen-3m --device host --json --repeats 2 -n 6 %s", options);
+    json_t *json = parse_json(&result.output);
+    process_result_close(&result);
+    return json;
+}
+
+static json_t *context_of(json_t *json, size_t i) {
+    return json_array_get(json_object_get(json, "contexts"), i);
+}
+
+static const char *digest_of(json_t *json, size_t i) {
+    return json_string_value(json_object_get(context_of(json, i), "text_digest"));
+}
+
+static double number_of(json_t *table, const char *name) {
+    json_t *number = json_object_get(table, name);
+    if (!json_is_number(number))
+        fail_msg("no number %s", name);
+    return json_number_value(number);
+}
+
+// Every number's name ends with its unit.
+static void expect_units(json_t *json) {
+    static const char *const units[] = {
+        "_positions", "_tokens", "_count", "_number", "_median", "_min",  "_max",    "_percent",
+        "_repeats",   "_bytes",  "_gbps",  "_token",  "_best",   "_runs", "_second", NULL};
+    const char *name;
+    json_t *value;
+    json_object_foreach(json, name, value) {
+        const json_t *number = json_is_array(value) ? json_array_get(value, 0) : value;
+        bool named = !json_is_number(number);
+        for (size_t i = 0; units[i]; i++) {
+            const size_t length = strlen(name), unit = strlen(units[i]);
+            named |= length > unit && strcmp(name + length - unit, units[i]) == 0;
+        }
+        if (!named)
+            fail_msg("%s has no unit", name);
+    }
+}
+
+static void the_report_is_whole(void **state) {
+    (void)state;
+    json_t *json = bench("--context 4,20 --kv fp32 --set cus=1");
+    assert_string_equal(json_string_value(json_object_get(json, "model")), "austen-3m");
+    assert_string_equal(json_string_value(json_object_get(json, "kv_dtype")), "fp32");
+    assert_string_equal(json_string_value(json_object_get(json, "weights")), "random");
+    assert_true(number_of(json, "cus_count") == 1);
+    assert_true(number_of(json, "launch_tokens") == 6);
+    assert_true(number_of(json, "kv_cache_positions") == 26);
+    assert_int_equal(json_array_size(json_object_get(json, "contexts")), 2);
+    expect_units(json);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *context = context_of(json, i);
+        const double seen = (i ? 20 : 4) + 3.5, median = number_of(context, "us_per_token_median");
+        expect_units(context);
+        assert_true(number_of(context, "context_positions") == (i ? 20 : 4));
+        assert_int_equal(json_array_size(json_object_get(context, "us_per_token_repeats")), 2);
+        assert_true(median > 0 && number_of(context, "us_per_token_min") <= median);
+        assert_true(number_of(context, "us_per_token_max") >= median);
+        // 4 layers, K and V of 2 heads of 64, 4 bytes each
+        assert_true(number_of(context, "kv_bytes_per_token") == seen * 4 * 2 * 2 * 64 * 4);
+        const double bytes = number_of(context, "weights_bytes_per_token") +
+                             number_of(context, "kv_bytes_per_token");
+        const double gbps = number_of(context, "read_gbps");
+        assert_true(gbps > 0.999 * bytes / median / 1e3 && gbps < 1.001 * bytes / median / 1e3);
+        assert_true(number_of(context, "sweep_share_percent") > 0);
+        assert_true(number_of(context, "processor_share_percent") > 0);
+        assert_int_equal(strlen(digest_of(json, i)), DIGEST_TEXT_BYTES - 1);
+    }
+    json_t *sweep = json_object_get(json, "sweep");
+    expect_units(sweep);
+    assert_int_equal(json_array_size(json_object_get(sweep, "gbps_runs")), 3);
+    assert_true(number_of(sweep, "gbps_best") >= number_of(sweep, "gbps_median"));
+    assert_true(number_of(sweep, "read_bytes") >= 7e6);
+    json_decref(json);
+}
+
+// Neither the CUs nor the other contexts of the run change what is generated.
+static void the_text_depends_on_the_model_alone(void **state) {
+    (void)state;
+    json_t *first = bench("--context 3,30,8 --set cus=1"),
+           *second = bench("--context 30,3 --set cus=3");
+    json_t *other_seed = bench("--context 30 --set cus=3 --seed 5");
+    assert_string_equal(digest_of(first, 0), digest_of(second, 1));
+    assert_string_equal(digest_of(first, 1), digest_of(second, 0));
+    assert_string_not_equal(digest_of(first, 0), digest_of(first, 1));
+    assert_string_not_equal(digest_of(first, 1), digest_of(other_seed, 0));
+    json_decref(first);
+    json_decref(second);
+    json_decref(other_seed);
+}
+
+// The ids that `run` generates with the same random weights, one a line.
+static void ids_of_run(char *ids, size_t bytes, char first[16]) {
+    struct process_result result =
+        program_run(0, "run austen-3m --device host --weights random --tokens 0 -n 6 --kv fp32");
+    size_t length = 0;
+    for (const char *at = words_of(&result.output); *at && length + 2 < bytes; at++)
+        ids[length++] = *at == ' ' ? '\n' : *at;
+    if (length && ids[length - 1] != '\n')
+        ids[length++] = '\n';
+    ids[length] = '\0';
+    snprintf(first, 16, "%.*s", (int)strcspn(ids, "\n"), ids);
+    process_result_close(&result);
+}
+
+// At context 0 the text is what run generates; a stop token in it does not end it.
+static void a_stop_token_does_not_end_the_text(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    char ids[256], first[16], digest[DIGEST_TEXT_BYTES], options[64];
+    ids_of_run(ids, sizeof ids, first);
+    digest_strings((const char *const[]){ids}, 1, digest);
+    json_t *json = bench("--context 0 --kv fp32");
+    assert_string_equal(digest_of(json, 0), digest);
+    assert_true(number_of(context_of(json, 0), "launches_per_repeat_count") == 1);
+    json_decref(json);
+    snprintf(options, sizeof options, "--context 0 --kv fp32 --set eos=%s", first);
+    json = bench(options);
+    assert_string_equal(digest_of(json, 0), digest);
+    assert_true(number_of(context_of(json, 0), "launches_per_repeat_count") >= 2);
+    json_decref(json);
+}
+
+static void the_table_says_the_same(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    struct process_result result = program_run(
+        0, "bench austen-3m --device host --weights specs/checkpoints/austen-3m -n 3 --repeats 1");
+    expect_part(words_of(&result.output), "specs/checkpoints/austen-3m weights (bf16), kv bf16");
+    expect_part(words_of(&result.output), "\n64 ");
+    expect_part(words_of(&result.output), "threads read the 7.3 MB of weights");
+    process_result_close(&result);
+}
+
+static void mistakes_are_told(void **state) {
+    (void)state;
+    static const char *const lists[] = {"x", "1,", ",1", "1,,2", "1;2", "-1", "99999999", "1e3"};
+    char line[128];
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        snprintf(line, sizeof line, "bench austen-3m --device host --context=%s", lists[i]);
+        program_expect_failure(2, "must be whole numbers", line);
+    }
+    program_expect_failure(2, "bench needs more", "bench");
+    program_expect_failure(2, "--context says it already",
+                           "bench austen-3m --device host --set context=99");
+    program_expect_failure(2, "longer than the model's own",
+                           "bench austen-3m --device host --context 1000");
+    program_expect_failure(2, "--weights /nowhere: there is no such folder",
+                           "bench austen-3m --device host --weights /nowhere");
+    program_expect_failure(2, "from 1 to 1000", "bench austen-3m --device host --repeats 0");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_report_is_whole),
+        cmocka_unit_test(the_text_depends_on_the_model_alone),
+        cmocka_unit_test(a_stop_token_does_not_end_the_text),
+        cmocka_unit_test(the_table_says_the_same),
+        cmocka_unit_test(mistakes_are_told),
+    };
+    return cmocka_run_group_tests(tests, program_open, NULL);
+}
