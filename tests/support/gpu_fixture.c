@@ -264,6 +264,16 @@ void gpu_fixture_expect_error(const struct gpu_fixture *fixture, enum monogen_st
                  (int)fixture->error.status, fixture->error.message);
 }
 
+void gpu_fixture_expect_open_fails(struct gpu_fixture *fixture, enum monogen_status status,
+                                   const char *part) {
+    struct device *device =
+        fixture->backend->open(&fixture->manifest, fixture->folder, &fixture->error);
+    if (device)
+        fail_msg("opened, although expected: %s", part);
+    gpu_fixture_expect_error(fixture, status, part);
+    gpu_fixture_expect_nothing_left(fixture);
+}
+
 void gpu_fixture_expect_probe(const struct gpu_fixture *fixture, bool usable, const char *part) {
     char line[PATH_MAX + 1024] = "";
     part = gpu_fixture_words(fixture, part);

@@ -56,6 +56,10 @@ void gpu_fixture_expect_nothing_left(const struct gpu_fixture *fixture);
 void gpu_fixture_expect_error(const struct gpu_fixture *fixture, enum monogen_status status,
                               const char *part);
 
+// Fails the test unless opening the kernel fails so, and leaves nothing.
+void gpu_fixture_expect_open_fails(struct gpu_fixture *fixture, enum monogen_status status,
+                                   const char *part);
+
 // Fails the test unless the probe answers so, in one line that holds `part`, with words replaced.
 void gpu_fixture_expect_probe(const struct gpu_fixture *fixture, bool usable, const char *part);
 

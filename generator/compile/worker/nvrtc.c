@@ -240,7 +240,7 @@ static enum worker_status compile_with(const struct nvrtc *nvrtc,
                                        const struct worker_request *request,
                                        struct worker_response *response) {
     char architecture[128];
-    const char *options[OPTIONS_MAX];
+    const char *options[OPTIONS_MAX] = {NULL};
     int option_count = 0;
     nvrtc_program program;
     snprintf(architecture, sizeof architecture, "--gpu-architecture=%.80s", request->isa);

@@ -20,6 +20,14 @@ static void check(bool compiled, struct diagnostics *diagnostics) {
     assert_int_equal(diagnostics->count, 0);
 }
 
+static void expect_elf(const struct text *object, int machine) {
+    Elf64_Ehdr header;
+    assert_true(object->length > sizeof header);
+    memcpy(&header, object->bytes, sizeof header);
+    assert_memory_equal(header.e_ident, ELFMAG, SELFMAG);
+    assert_int_equal(header.e_machine, machine);
+}
+
 static void comgr_makes_a_code_object(void **state) {
     (void)state;
     need_compiler("comgr");
@@ -27,11 +35,7 @@ static void comgr_makes_a_code_object(void **state) {
     struct compile_result result;
     struct diagnostics diagnostics = {0};
     check(compile_source(&request, NULL, NULL, NULL, &result, &diagnostics), &diagnostics);
-    Elf64_Ehdr header;
-    assert_true(result.object.length > sizeof header);
-    memcpy(&header, result.object.bytes, sizeof header);
-    assert_memory_equal(header.e_ident, ELFMAG, SELFMAG);
-    assert_int_equal(header.e_machine, EM_AMDGPU);
+    expect_elf(&result.object, EM_AMDGPU);
     const struct kernel_resources *resources = &result.resources;
     assert_in_range(resources->vgpr, 2, 16);
     assert_int_equal(resources->agpr, 0);
@@ -77,11 +81,7 @@ static void nvrtc_makes_a_cubin(void **state) {
     struct compile_result result;
     struct diagnostics diagnostics = {0};
     check(compile_source(&request, NULL, NULL, NULL, &result, &diagnostics), &diagnostics);
-    Elf64_Ehdr header;
-    assert_true(result.object.length > sizeof header);
-    memcpy(&header, result.object.bytes, sizeof header);
-    assert_memory_equal(header.e_ident, ELFMAG, SELFMAG);
-    assert_int_equal(header.e_machine, MACHINE_CUDA);
+    expect_elf(&result.object, MACHINE_CUDA);
     const struct kernel_resources *resources = &result.resources;
     assert_in_range(resources->vgpr, 4, 32);
     assert_int_equal(resources->agpr, 0);

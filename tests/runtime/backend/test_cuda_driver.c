@@ -14,15 +14,6 @@
 
 #include <cmocka.h>
 
-static void expect_open_fails(struct gpu_fixture *fixture, enum monogen_status status,
-                              const char *part) {
-    struct device *device = backend_cuda.open(&fixture->manifest, fixture->folder, &fixture->error);
-    if (device)
-        fail_msg("opened, although expected: %s", part);
-    gpu_fixture_expect_error(fixture, status, part);
-    gpu_fixture_expect_nothing_left(fixture);
-}
-
 // ---- describing
 // ----------------------------------------------------------------------------------
 
@@ -132,8 +123,8 @@ static void missing_library_is_explained(void **state) {
 static void refused_context_is_explained(void **state) {
     struct gpu_fixture *fixture = *state;
     gpu_fixture_fail(fixture, "cuDevicePrimaryCtxRetain", 1, 2);
-    expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
-                      "cuDevicePrimaryCtxRetain failed: {no memory}");
+    gpu_fixture_expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
+                                  "cuDevicePrimaryCtxRetain failed: {no memory}");
     // Nothing was retained, so nothing may be released.
     assert_null(strstr(fixture->fake->log, "cuDevicePrimaryCtxRelease"));
 }
@@ -142,7 +133,7 @@ static void lds_must_fit_a_workgroup(void **state) {
     struct gpu_fixture *fixture = *state;
     fixture->fake->object_lds_bytes = 112;
     fixture->manifest.kernel.lds_bytes = (size_t)fixture->fake->workgroup_lds_bytes - 111;
-    expect_open_fails(
+    gpu_fixture_expect_open_fails(
         fixture, MONOGEN_NO_ENVIRONMENT,
         "a workgroup of the kernel needs 232337 bytes of shared memory and 112 in its "
         "object, but device 0 (NVIDIA H100 80GB HBM3) gives it 232448\n"
@@ -154,7 +145,8 @@ static void lds_must_fit_a_workgroup(void **state) {
     backend_cuda.close(device);
     gpu_fixture_expect_nothing_left(fixture);
     fixture->manifest.kernel.lds_bytes = SIZE_MAX;
-    expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT, "a workgroup of the kernel needs");
+    gpu_fixture_expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
+                                  "a workgroup of the kernel needs");
     fixture->manifest.kernel.lds_bytes = 116 << 10;
 }
 
@@ -169,7 +161,7 @@ static void failed_preparations_leave_nothing(void **state) {
         gpu_fixture_fail(fixture, cases[i].call, cases[i].at, 1);
         char part[128];
         snprintf(part, sizeof part, "%s failed: {bad value}", cases[i].call);
-        expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT, part);
+        gpu_fixture_expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT, part);
     }
 }
 

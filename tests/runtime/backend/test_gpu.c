@@ -54,15 +54,6 @@ static struct device_memory allocated(struct gpu_fixture *fixture, struct device
     return memory;
 }
 
-static void expect_open_fails(struct gpu_fixture *fixture, enum monogen_status status,
-                              const char *part) {
-    struct device *device = open_device(fixture);
-    if (device)
-        fail_msg("opened, although expected: %s", part);
-    gpu_fixture_expect_error(fixture, status, part);
-    gpu_fixture_expect_nothing_left(fixture);
-}
-
 // ---- open and close
 // ------------------------------------------------------------------------------
 
@@ -112,7 +103,7 @@ static void open_fails_at_any_call(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         gpu_fixture_renew(fixture);
         gpu_fixture_fail(fixture, cases[i].call, cases[i].at, cases[i].status);
-        expect_open_fails(fixture, cases[i].ends_with, cases[i].said);
+        gpu_fixture_expect_open_fails(fixture, cases[i].ends_with, cases[i].said);
     }
     // Without an error to fill, the answer is the same.
     gpu_fixture_renew(fixture);
@@ -128,14 +119,15 @@ static void device_must_fit_the_kernel(void **state) {
     struct gpu_fixture *fixture = *state;
     const char *isa = fixture->manifest.target.isa;
     fixture->manifest.target.isa = "gfx1";
-    expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
-                      "the kernel is for gfx1 ({name}), but device 0 ({chip}) is a {isa}\n"
-                      "  note: choose another device with {VARIABLE}_DEVICE");
+    gpu_fixture_expect_open_fails(
+        fixture, MONOGEN_NO_ENVIRONMENT,
+        "the kernel is for gfx1 ({name}), but device 0 ({chip}) is a {isa}\n"
+        "  note: choose another device with {VARIABLE}_DEVICE");
     fixture->manifest.target.isa = isa;
     int cus = fixture->fake->cus;
     fixture->fake->cus = 60;
-    expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
-                      "the kernel is for {all} {CUs}, but device 0 ({chip}) has 60\n");
+    gpu_fixture_expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
+                                  "the kernel is for {all} {CUs}, but device 0 ({chip}) has 60\n");
     gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
                              "{partitioned}, or generate with --set cus=60");
     expect_no_load(fixture);
@@ -151,13 +143,13 @@ static void device_must_fit_the_kernel(void **state) {
 static void all_workgroups_must_be_resident(void **state) {
     struct gpu_fixture *fixture = *state;
     fixture->fake->workgroups_per_cu = 0;
-    expect_open_fails(
+    gpu_fixture_expect_open_fails(
         fixture, MONOGEN_NO_ENVIRONMENT,
         "the kernel's {all} workgroups wait for each other, but only 0 are resident at "
         "once: {all} {CUs} with 0 each");
     fixture->fake->workgroups_per_cu = 2;
     fixture->manifest.kernel.workgroups = 2 * fixture->manifest.target.cus + 1;
-    expect_open_fails(
+    gpu_fixture_expect_open_fails(
         fixture, MONOGEN_NO_ENVIRONMENT,
         "the kernel's {one too many} workgroups wait for each other, but only {twice} are "
         "resident");
@@ -183,12 +175,13 @@ static void code_object_must_be_whole(void **state) {
     broken[3].e_shoff = UINT64_MAX - 8;
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         gpu_fixture_write(fixture, name, &broken[i], sizeof broken[i]);
-        expect_open_fails(fixture, MONOGEN_BAD_INPUT, "/5-kernel.co: not a whole {object}");
+        gpu_fixture_expect_open_fails(fixture, MONOGEN_BAD_INPUT,
+                                      "/5-kernel.co: not a whole {object}");
     }
     gpu_fixture_write(fixture, name, &header, sizeof header - 1);
-    expect_open_fails(fixture, MONOGEN_BAD_INPUT, "not a whole {object}");
+    gpu_fixture_expect_open_fails(fixture, MONOGEN_BAD_INPUT, "not a whole {object}");
     gpu_fixture_write(fixture, name, "", 0);
-    expect_open_fails(fixture, MONOGEN_BAD_INPUT, "not a whole {object}");
+    gpu_fixture_expect_open_fails(fixture, MONOGEN_BAD_INPUT, "not a whole {object}");
     expect_no_load(fixture);
 
     fixture->manifest.kernel.object = "absent.co";
