@@ -64,7 +64,8 @@ endif
 WORKER_SOURCES := $(filter-out %/$(if $(filter none,$(COMGR)),comgr.c,comgr_absent.c),\
                     $(call find,generator/compile/worker,*.c))
 WORKER_SHARED := generator/base/arena.c generator/base/process.c generator/base/text.c \
-                 generator/compile/message.c
+                 generator/compile/cuda_tool.c generator/compile/message.c \
+                 generator/compile/ptxas.c runtime/error.c runtime/shared_library.c
 
 # ---- what is built -------------------------------------------------------------------------------
 objects = $(patsubst %.c,$(TREE)/objects/%.o,$(1))
@@ -209,12 +210,12 @@ build/monogen-worker: generator/setup/worker_launcher.sh build/worker/monogen-wo
 build/worker/monogen-worker: $(WORKER_PARTS) build/comgr-used
 	@mkdir -p $(@D)
 	@echo "LINK $@"
-	$(Q)$(CC) $(OPTIMISATION) $(WORKER_PARTS) $(COMGR_LIBS) -o $@
+	$(Q)$(CC) $(OPTIMISATION) $(WORKER_PARTS) $(COMGR_LIBS) -ldl -o $@
 else
 build/monogen-worker: $(WORKER_PARTS) build/comgr-used
 	@rm -f $@
 	@echo "LINK $@"
-	$(Q)$(CC) $(OPTIMISATION) $(WORKER_PARTS) $(COMGR_LIBS) -o $@
+	$(Q)$(CC) $(OPTIMISATION) $(WORKER_PARTS) $(COMGR_LIBS) -ldl -o $@
 endif
 else
 $(TREE)/monogen-worker:

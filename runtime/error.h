@@ -4,6 +4,7 @@
 #define RUNTIME_ERROR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum monogen_status {
     MONOGEN_OK = 0,
@@ -22,5 +23,8 @@ struct monogen_error {
 // monogen_fail(...)`.
 bool monogen_fail(struct monogen_error *error, enum monogen_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// The message as one line [bytes]: "what is wrong; what to do".
+void monogen_error_line(const struct monogen_error *error, char *line, size_t bytes);
 
 #endif

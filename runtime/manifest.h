@@ -25,8 +25,8 @@ struct manifest_model {
 
 struct manifest_target {
     const char *name;    // "mi300x"
-    const char *backend; // "host" or "hip": the name of a struct backend
-    const char *isa;     // "gfx942"; "native" on the host
+    const char *backend; // "host", "hip" or "cuda": the name of a struct backend
+    const char *isa;     // "gfx942", "sm_90a"; "native" on the host
     uint32_t cus;        // used by the plan
     uint32_t xcds;
 };
@@ -41,7 +41,7 @@ struct manifest_kernel {
     const char *object; // file name within the kernel folder
     const char *symbol;
     uint32_t workgroups, threads_per_workgroup;
-    size_t lds_bytes;
+    size_t lds_bytes;         // of a workgroup; on cuda the launch brings them
     uint32_t epochs_per_step; // by which the epoch grows with each token position
     const struct manifest_argument *arguments;
     size_t argument_count;

@@ -5,6 +5,8 @@
 # the output of what failed and the reason of what was skipped (the last line such a test printed).
 # Last line: "N passed, N failed, N skipped". Exit status 1 on any failure, or when nothing ran.
 #
+# A GPU's driver wants addresses that the address sanitiser keeps for itself unless told otherwise.
+#
 # In the environment of each program: MONOGEN_TEST_TMP (and TMPDIR), an empty folder of its own;
 # MONOGEN_WORKER, the compile worker; MONOGEN_TEST_TREE, the tree it was built in (build or
 # build/sanitised).
@@ -17,6 +19,8 @@ run_one() { # report program
     [ -n "$MONOGEN_TEST_ALL" ] && limit=3600
     MONOGEN_TEST_TMP=$temporary TMPDIR=$temporary MONOGEN_TEST_TREE=$tree \
         MONOGEN_WORKER=$PWD/build/monogen-worker \
+        ASAN_OPTIONS=protect_shadow_gap=0${ASAN_OPTIONS:+:$ASAN_OPTIONS} \
+        LSAN_OPTIONS=print_suppressions=0:suppressions=$PWD/tests/support/leaks_of_drivers.txt \
         CMOCKA_MESSAGE_OUTPUT=stdout timeout -k 10 $limit "$program" >"$report.output" 2>&1 </dev/null
     status=$?
     rm -rf "$temporary"

@@ -277,7 +277,7 @@ static void print_json(const struct bench *bench) {
     struct arena *arena = bench->arena;
     struct value *result = value_table(arena), *contexts = value_list(arena);
     char machine[512];
-    backend_by_name(plan->machine.backend)->probe(machine, sizeof machine);
+    backend_by_name(plan->machine.backend)->probe(NULL, machine, sizeof machine);
     report_set_text(arena, result, "model", plan->model);
     report_set_text(arena, result, "target", plan->machine.name);
     report_set_text(arena, result, "device", plan->machine.backend);

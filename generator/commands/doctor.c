@@ -2,11 +2,11 @@
 #include "generator/commands/cache_folder.h"
 #include "generator/commands/commands.h"
 #include "generator/commands/report.h"
+#include "generator/compile/cuda_tool.h"
 #include "generator/model/names.h"
 #include "generator/pipeline/pipeline.h"
 #include "runtime/backend/backend.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 // One thing that was looked for.
@@ -63,23 +63,12 @@ static void look_for_compilers(struct doctor *doctor, const struct installation 
 static void look_for_devices(struct doctor *doctor) {
     for (size_t i = 0; backends[i]; i++) {
         char line[1024];
-        const bool usable = backends[i]->probe(line, sizeof line);
+        const bool usable = backends[i]->probe(NULL, line, sizeof line);
         add(doctor, (struct finding){arena_format(doctor->arena, "device %s", backends[i]->name),
                                      usable, arena_string(doctor->arena, line),
                                      "such kernels can be generated here, not run; --device host "
                                      "runs the host build of the same spec"});
     }
-}
-
-static void look_for_cuda(struct doctor *doctor) {
-    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    add(doctor, (struct finding){"CUDA driver", library != NULL,
-                                 library ? "libcuda.so.1 is there; this version of monogen has no "
-                                           "cuda device yet"
-                                         : "libcuda.so.1 cannot be opened",
-                                 "nothing yet: this version of monogen has no cuda device yet"});
-    if (library)
-        dlclose(library);
 }
 
 static void look_for_objdump(struct doctor *doctor) {
@@ -101,6 +90,16 @@ static void look_for_objdump(struct doctor *doctor) {
                                        : arena_format(doctor->arena, "objdump %s", line),
                                  "host kernels come without an ISA listing (package binutils)"});
     process_result_close(&result);
+}
+
+static void look_for_nvdisasm(struct doctor *doctor) {
+    char path[4096];
+    const bool there = cuda_tool_find("nvdisasm", path, sizeof path);
+    add(doctor, (struct finding){"nvdisasm", there,
+                                 there ? arena_string(doctor->arena, path)
+                                       : "nvdisasm is not in " CUDA_TOOL_PLACES,
+                                 "kernels for NVIDIA GPUs come without an ISA listing (package "
+                                 "cuda-nvdisasm of the CUDA toolkit)"});
 }
 
 static void look_at_cache(struct doctor *doctor) {
@@ -133,8 +132,8 @@ bool doctor_command(const struct command_line *line, struct diagnostics *diagnos
     if (installed)
         look_for_compilers(&doctor, &installation);
     look_for_devices(&doctor);
-    look_for_cuda(&doctor);
     look_for_objdump(&doctor);
+    look_for_nvdisasm(&doctor);
     look_at_cache(&doctor);
     struct value *all = value_table(&arena);
     value_table_set(&arena, all, "findings", doctor.findings);

@@ -74,16 +74,20 @@ static int line_count(const struct text *text) {
     return lines;
 }
 
-static const char *resource_text(struct arena *arena, const struct kernel_resources *resources) {
+// plan_lds: what a workgroup has in all. The object's share is smaller where the launch brings LDS.
+static const char *resource_text(struct arena *arena, const struct kernel_resources *resources,
+                                 int64_t plan_lds) {
     struct text text = {0};
+    const long in_object = resources->lds_bytes;
     if (resources->vgpr >= 0)
         text_format(&text, "%ld VGPR, ", resources->vgpr);
     if (resources->agpr > 0)
         text_format(&text, "%ld AGPR, ", resources->agpr);
     if (resources->sgpr >= 0)
         text_format(&text, "%ld SGPR, ", resources->sgpr);
-    if (resources->lds_bytes >= 0)
-        text_format(&text, "%s LDS, ", report_bytes(arena, (double)resources->lds_bytes));
+    if (in_object >= 0)
+        text_format(&text, "%s LDS, ",
+                    report_bytes(arena, (double)(plan_lds > in_object ? plan_lds : in_object)));
     if (resources->vgpr_spills >= 0 && resources->sgpr_spills >= 0)
         text_format(&text, "%ld spills, ", resources->vgpr_spills + resources->sgpr_spills);
     if (resources->code_bytes >= 0)
@@ -120,8 +124,9 @@ static void print_stages(const struct generation *generation, const char *folder
                             line_count(&generation->source), layers_text(plan, arena)));
     const char *took =
         compiled->from_cache ? "cached" : arena_format(arena, "%.1f s", compiled->seconds);
-    print_line("compile", arena_format(arena, "%s   %s   %s", compiled->compiler_version, took,
-                                       resource_text(arena, &compiled->resources)));
+    print_line("compile",
+               arena_format(arena, "%s   %s   %s", compiled->compiler_version, took,
+                            resource_text(arena, &compiled->resources, plan_lds_bytes(plan))));
     print_line("predict", arena_format(arena,
                                        "%.0f-%.0f us a token (memory %.0f-%.0f, hand-offs %.0f): a "
                                        "prediction, not a measurement",

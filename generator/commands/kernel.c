@@ -15,41 +15,65 @@ enum { DIGEST_SHOWN = 16, PROBLEM_BYTES = 512 };
 
 // ---- device and target --------------------------------------------------------------------------
 
-const char *kernel_device(const char *wanted, struct diagnostics *diagnostics) {
-    char line[512];
-    const bool automatic = strcmp(wanted, "auto") == 0;
-    const struct backend *backend = automatic ? &backend_hip : backend_by_name(wanted);
-    if (backend && backend->probe(line, sizeof line))
-        return backend->name;
-    if (automatic)
-        return backend_host.name;
-    // Before anything is compiled for it.
-    environment_error(diagnostics, "device %s cannot be used: %s", wanted,
-                      backend ? line : "there is no such device");
-    return NULL;
+struct search {
+    const struct installation *installation;
+    struct arena *arena;
+    struct kernel_place place;
+    bool there;     // a target for the device that was asked for
+    char line[512]; // why the latest such device cannot be used
+};
+
+// Takes the target if its kernels run here on the device `wanted` (NULL: a GPU).
+static bool try_target(struct search *search, const char *name, const struct target *target,
+                       const char *wanted) {
+    const struct backend *backend = backend_by_name(target->backend);
+    if (!backend || (wanted ? strcmp(backend->name, wanted) != 0 : backend == &backend_host))
+        return false;
+    search->there = true;
+    if (!backend->probe(target->isa, search->line, sizeof search->line))
+        return false;
+    search->place = (struct kernel_place){backend->name, name};
+    return true;
 }
 
-const char *kernel_target(const struct installation *installation, const char *device,
-                          struct arena *arena, struct diagnostics *diagnostics) {
+// The first target, by name, that try_target takes. False: none, perhaps after a diagnostic.
+static bool find_target(struct search *search, struct script *script, const char *wanted,
+                        struct diagnostics *diagnostics) {
+    const char *specs = search->installation->specs;
+    size_t count = 0;
+    const char *const *names =
+        names_in(search->arena, arena_format(search->arena, "%s/targets", specs), &count);
+    struct override_list none = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct target target = {0};
+        if (!target_load(script, specs, names[i], &none, search->arena, &target, diagnostics))
+            return false;
+        if (try_target(search, names[i], &target, wanted))
+            return true;
+    }
+    return false;
+}
+
+bool kernel_place(const struct installation *installation, const char *wanted, struct arena *arena,
+                  struct kernel_place *place, struct diagnostics *diagnostics) {
+    struct search search = {.installation = installation, .arena = arena};
     struct script *script = script_open(script_default_limits(), diagnostics);
     if (!script)
-        return NULL;
-    const char *folder = arena_format(arena, "%s/targets", installation->specs), *found = NULL;
-    size_t count = 0;
-    const char *const *names = names_in(arena, folder, &count);
-    struct override_list none = {0};
-    bool readable = true;
-    for (size_t i = 0; i < count && !found && readable; i++) {
-        struct target target = {0};
-        readable =
-            target_load(script, installation->specs, names[i], &none, arena, &target, diagnostics);
-        if (readable && strcmp(target.backend, device) == 0)
-            found = names[i];
-    }
+        return false;
+    const bool automatic = strcmp(wanted, "auto") == 0;
+    const size_t before = diagnostics->count;
+    bool found =
+        (automatic && find_target(&search, script, NULL, diagnostics)) ||
+        (diagnostics->count == before &&
+         find_target(&search, script, automatic ? backend_host.name : wanted, diagnostics));
     script_close(script);
-    if (!found && readable)
-        environment_error(diagnostics, "no target under %s is for device %s", folder, device);
-    return found;
+    *place = search.place;
+    if (found || diagnostics->count > before)
+        return found;
+    if (!search.there)
+        return environment_error(diagnostics, "no target under %s/targets is for device %s",
+                                 installation->specs, wanted);
+    return environment_error(diagnostics, "device %s cannot be used: %s", wanted, search.line);
 }
 
 // ---- the folder that the runtime opens ----------------------------------------------------------
@@ -123,9 +147,10 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
     struct generation_request request;
     struct arena arena = {0};
     char problem[PROBLEM_BYTES] = "";
-    const char *device = kernel_device(line->device, diagnostics), *folder = NULL;
-    const char *target = device ? kernel_target(installation, device, &arena, diagnostics) : NULL;
-    bool good = target && request_make(line, installation, target, &arena, &request, diagnostics);
+    const char *folder = NULL;
+    struct kernel_place place;
+    bool good = kernel_place(installation, line->device, &arena, &place, diagnostics) &&
+                request_make(line, installation, place.target, &arena, &request, diagnostics);
     if (good) {
         request.cache_folder = cache_folder_find(line->cache, &arena, problem, sizeof problem);
         good = request_run(&request, installation, &kernel->generation, diagnostics);

@@ -12,18 +12,21 @@ struct kernel {
     struct monogen *model;
 };
 
-// Generates what the cache lacks and opens it. `weights`: a checkpoint folder, NULL: random. False
-// after adding a diagnostic, and after a signal. The caller closes *kernel either way.
+// What a kernel is made for: the backend that runs it and the name of a target.
+struct kernel_place {
+    const char *device, *target;
+};
+
+// The place that --device names; "auto": a GPU that can be used and that a target is for, else the
+// host. False after adding a diagnostic; nothing has been compiled then. Names live in `arena`.
+bool kernel_place(const struct installation *installation, const char *wanted, struct arena *arena,
+                  struct kernel_place *place, struct diagnostics *diagnostics);
+
+// Generates what the cache lacks for --device, and opens it. `weights`: a checkpoint folder, NULL:
+// random. False after adding a diagnostic, and after a signal. The caller closes *kernel either
+// way.
 bool kernel_open(const struct command_line *line, const struct installation *installation,
                  const char *weights, struct kernel *kernel, struct diagnostics *diagnostics);
 void kernel_close(struct kernel *kernel); // {0} is fine
-
-// The backend that --device names; "auto": hip where a GPU is usable, else host. NULL after adding
-// a diagnostic where it cannot be used here.
-const char *kernel_device(const char *wanted, struct diagnostics *diagnostics);
-
-// The first target, by name, whose kernels run on that backend. NULL after adding a diagnostic.
-const char *kernel_target(const struct installation *installation, const char *device,
-                          struct arena *arena, struct diagnostics *diagnostics);
 
 #endif

@@ -16,11 +16,11 @@ const struct option option_table[] = {
      .meaning = "the chip: a name under specs/targets, or a Lua file",
      .initial = "mi300x"},
     {.name = "--device",
-     .argument = "auto|hip|host",
+     .argument = "auto|cuda|hip|host",
      .verbs = DEVICE_VERBS,
      .kind = OPTION_CHOICE,
      .offset = IN_LINE(device),
-     .meaning = "where it runs; auto: hip where there is a usable GPU, else host",
+     .meaning = "where it runs; auto: cuda or hip where there is a usable GPU, else host",
      .initial = "auto"},
     {.name = "--weights",
      .argument = "DIR|random",
@@ -264,7 +264,7 @@ const struct option option_table[] = {
      .offset = IN_LINE(seed),
      .meaning =
          "of --weights random, of --tokens random, and of what a device may vary from run to "
-         "run (host and hip vary nothing)",
+         "run (cuda, hip and host vary nothing)",
      .initial = "0",
      .least = 0,
      .most = INT64_MAX},

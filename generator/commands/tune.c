@@ -78,19 +78,18 @@ static bool check_set(const struct tune *tune) {
 
 // The space of the device's target.
 static bool open_space(struct tune *tune) {
-    tune->device = kernel_device(tune->line->device, tune->diagnostics);
-    const char *name = tune->device ? kernel_target(&tune->installation, tune->device, tune->arena,
-                                                    tune->diagnostics)
-                                    : NULL;
-    if (!name)
+    struct kernel_place place;
+    if (!kernel_place(&tune->installation, tune->line->device, tune->arena, &place,
+                      tune->diagnostics))
         return false;
+    tune->device = place.device;
     if (!backend_by_name(tune->device)->uses_processors)
         return usage_error(tune->diagnostics, "tune cannot measure on device %s yet: --device host",
                            tune->device);
     struct script *script = script_open(script_default_limits(), tune->diagnostics);
     struct override_list set = {0};
     struct target target = {0};
-    const bool loaded = script && target_load(script, tune->installation.specs, name, &set,
+    const bool loaded = script && target_load(script, tune->installation.specs, place.target, &set,
                                               tune->arena, &target, tune->diagnostics);
     script_close(script);
     if (loaded)

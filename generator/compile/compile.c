@@ -18,12 +18,13 @@ static const size_t RESPONSE_BYTES_MAX = (size_t)1 << 30;
 enum { OPTIONS_MAX = 64 };
 
 // What every kernel is compiled with. comgr: without -O3 one version optimises nothing; both LLVM
-// 17 and 21 know code object version 5.
+// 17 and 21 know code object version 5. nvrtc optimises fully and has no option for it.
 static const struct compiler_options {
     const char *compiler;
     const char *options[8];
 } common_options[] = {
     {"comgr", {"-O3", "-std=c++17", "-mcode-object-version=5", NULL}},
+    {"nvrtc", {"--std=c++17", NULL}},
     {"cxx", {"-O3", "-std=c++17", "-march=native", "-shared", "-fPIC", "-pthread", NULL}},
 };
 

@@ -17,8 +17,8 @@ struct kernel_resources {
 };
 
 struct compile_request {
-    const char *compiler;       // "comgr" or "cxx" (the system's C++ compiler)
-    const char *isa;            // comgr's "gfx942"; "native" for cxx
+    const char *compiler;       // "comgr", "nvrtc" or "cxx" (the system's C++ compiler)
+    const char *isa;            // comgr's "gfx942", nvrtc's "sm_90a"; "native" for cxx
     const char *source_name;    // as diagnostics name it: "3-kernel.hip", "/home/me/edited.hip"
     const char *source;         // NUL-terminated
     const char *kernel;         // symbol of the kernel, whose resources are asked for
@@ -30,11 +30,11 @@ struct compile_request {
 };
 
 struct compile_result {
-    struct text object;  // code object or shared object
+    struct text object;  // code object, cubin or shared object
     struct text log;     // the compiler's own words, may be empty
     struct text listing; // disassembly (ISA)
     struct kernel_resources resources;
-    char compiler_version[128]; // "comgr API 2.6 (LLVM 17.0.6)", "c++ (Debian 12.2.0-14) 12.2.0"
+    char compiler_version[128]; // "comgr API 2.6 (LLVM 17.0.6)", "NVRTC 13.0.88" ...
     bool from_cache;
     double seconds;       // of compilation; 0 from the cache
     char cache_note[256]; // why the result is not in the cache (disk full ...); empty: it is

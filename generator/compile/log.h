@@ -21,8 +21,9 @@ struct logged_source {
     const struct line_map *map; // where its lines come from; NULL: unknown
 };
 
-// Adds a diagnostic for each error of the log ("3-kernel.hip:12:7: error: ..."), at its line of the
-// source, with the compiler's notes and the line's origin. Returns how many errors the log names.
+// Adds a diagnostic for each error of the log ("3-kernel.hip:12:7: error: ...", or of NVRTC
+// "3-kernel.hip(12): error: ..."), at its line of the source, with the compiler's notes and the
+// line's origin. Returns how many errors the log names.
 size_t log_report(const char *log, const struct logged_source *source,
                   struct diagnostics *diagnostics);
 

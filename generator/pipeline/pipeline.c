@@ -135,6 +135,12 @@ static bool emit_source(struct run *run) {
     return true;
 }
 
+static const char *object_name(const char *backend) {
+    return strcmp(backend, "host") == 0   ? "5-kernel.so"
+           : strcmp(backend, "cuda") == 0 ? "5-kernel.cubin"
+                                          : "5-kernel.co";
+}
+
 // The plan counts them; whoever compiles wants a NULL behind the last.
 static const char *const *compiler_options(struct arena *arena,
                                            const struct plan_machine *machine) {
@@ -149,7 +155,7 @@ static bool compile(struct run *run) {
     struct generation *generation = run->generation;
     const struct plan_machine *machine = &generation->plan.machine;
     progress(run, "compile");
-    generation->object_name = strcmp(machine->backend, "host") == 0 ? "5-kernel.so" : "5-kernel.co";
+    generation->object_name = object_name(machine->backend);
     const struct compile_request request = {
         .compiler = machine->compiler,
         .isa = machine->isa,
@@ -216,6 +222,7 @@ bool generation_write(const struct generation *generation, const char *folder,
         {"4-compile.log", &generation->compiled.log, true},
         {"5-kernel.so", &generation->compiled.object, is_object(generation, "5-kernel.so")},
         {"5-kernel.co", &generation->compiled.object, is_object(generation, "5-kernel.co")},
+        {"5-kernel.cubin", &generation->compiled.object, is_object(generation, "5-kernel.cubin")},
         {"6-kernel.isa", &generation->compiled.listing, true},
         {"7-manifest.json", &generation->manifest, generation->manifest.length > 0},
     };

@@ -59,11 +59,11 @@ struct generation {
     struct plan_plan plan;
     char plan_digest[DIGEST_TEXT_BYTES];
     char kernel_digest[DIGEST_TEXT_BYTES]; // of what the source depends on: stands in its head
-    int rules_checked, handoffs_checked; // by the checker
+    int rules_checked, handoffs_checked;   // by the checker
     struct text model_text, plan_text, source, map_text, manifest;
     struct line_map map;
     struct compile_result compiled;
-    const char *object_name; // "5-kernel.co" or "5-kernel.so"
+    const char *object_name; // "5-kernel.co", "5-kernel.cubin" or "5-kernel.so"
     double source_seconds;   // from the start to the source
 };
 
@@ -72,8 +72,8 @@ bool generation_run(const struct generation_request *request,
                     struct diagnostics *diagnostics);
 
 // Writes the numbered artefacts into `folder`, made where it is missing:
-//   1-model.lua 2-plan.lua 3-kernel.hip 3-kernel.map 4-compile.log 5-kernel.co|so 6-kernel.isa
-//   7-manifest.json
+//   1-model.lua 2-plan.lua 3-kernel.hip 3-kernel.map 4-compile.log 5-kernel.co|cubin|so
+//   6-kernel.isa 7-manifest.json
 // The manifest comes last: a folder with a manifest is complete. Nothing is half-written.
 bool generation_write(const struct generation *generation, const char *folder,
                       struct diagnostics *diagnostics);

@@ -241,29 +241,39 @@ static void check_prelude(struct checking *checking) {
 }
 
 // A compiler can be told to run or to write what it should not: only what tunes code may be asked.
+// Beginnings of options, of each compiler.
+static const struct allowed_options {
+    const char *compiler;
+    const char *prefixes[10];
+} allowed_options[] = {
+    {"cxx", {"-O", "-std=", "-march=", "-mtune=", "-g", "-ffp-contract=", "-fno-math-errno", NULL}},
+    {"comgr",
+     {"-O", "-std=", "-mcode-object-version=", "-g", "-ffp-contract=", "-fno-math-errno", NULL}},
+    {"nvrtc",
+     {"-std=", "--std=", "--gpu-architecture=sm_",
+      "--fmad=", "--maxrregcount=", "--extra-device-vectorization", "--generate-line-info", NULL}},
+};
+
+static bool option_is_allowed(const char *compiler, const char *option) {
+    for (size_t i = 0; i < sizeof allowed_options / sizeof *allowed_options; i++)
+        if (strcmp(allowed_options[i].compiler, compiler) == 0)
+            for (const char *const *prefix = allowed_options[i].prefixes; *prefix; prefix++)
+                if (strncmp(option, *prefix, strlen(*prefix)) == 0)
+                    return true;
+    return false;
+}
+
 static void check_compiler_options(struct checking *checking) {
-    static const char *const prefixes[] = {"-O",
-                                           "-std=",
-                                           "-march=",
-                                           "-mtune=",
-                                           "-g",
-                                           "-mcode-object-version=",
-                                           "-ffp-contract=",
-                                           "-fno-math-errno",
-                                           "--gpu-architecture=sm_",
-                                           "--std=",
-                                           NULL};
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-=";
     const struct plan_machine *machine = &checking->plan->machine;
     for (int i = 0; i < machine->compiler_options_count; i++) {
         const char *option = machine->compiler_options[i];
-        bool known = false;
-        for (const char *const *prefix = prefixes; *prefix && !known; prefix++)
-            known = strncmp(option, *prefix, strlen(*prefix)) == 0;
         const size_t length = strlen(option);
-        if (!known || length > 64 ||
-            strspn(option, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-=") !=
-                length)
-            violation(checking, "compiler option '%.60s' is none that a plan may ask for", option);
+        if (!option_is_allowed(machine->compiler, option) || length > 64 ||
+            strspn(option, letters) != length)
+            violation(checking, "compiler option '%.60s' is none that a plan may ask of %.30s",
+                      option, machine->compiler);
     }
 }
 

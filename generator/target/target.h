@@ -13,7 +13,7 @@ struct target_xcd {
 
 struct target {
     const char *name, *isa;
-    const char *backend;  // of the runtime: "hip", "host"
+    const char *backend;  // of the runtime: "hip", "cuda", "host"
     const char *compiler; // "comgr", "cxx"
     const char *prelude;  // templates/device/<prelude>.h
     const char *engine;   // how weights stream and rows are multiplied: see plan/engine.h

@@ -127,7 +127,8 @@ static const char *templates_part(const char *templates, struct arena *arena,
 static const char *machine_part(const struct target *target, struct arena *arena) {
     char line[512];
     const struct backend *backend = backend_by_name(target->backend);
-    return backend && backend->probe(line, sizeof line) ? arena_string(arena, line) : "";
+    return backend && backend->probe(target->isa, line, sizeof line) ? arena_string(arena, line)
+                                                                     : "";
 }
 
 bool signature_make(const struct model *model, const struct target *target, const char *templates,

@@ -32,8 +32,9 @@ struct backend {
     bool uses_processors;
 
     // One line of what is there ("gfx942, 304 CUs, 192 GiB"), or of what is missing and what to do.
-    // Returns whether the device could be used. line: [bytes] text.
-    bool (*probe)(char *line, size_t bytes);
+    // Returns whether the device could be used, for kernels of `isa` (NULL: any it has). line:
+    // [bytes] text.
+    bool (*probe)(const char *isa, char *line, size_t bytes);
 
     // Opens the device, checks it against the manifest (ISA, CUs, all workgroups resident at once)
     // and loads the kernel object from kernel_folder. NULL after filling *error.
@@ -68,6 +69,7 @@ struct backend {
 
 extern const struct backend backend_host; // shared object, one thread a CU
 extern const struct backend backend_hip;  // gfx942 code object through libamdhip64
+extern const struct backend backend_cuda; // sm_90a cubin through libcuda
 
 // NULL where there is none of that name.
 const struct backend *backend_by_name(const char *name);

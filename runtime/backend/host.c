@@ -43,8 +43,9 @@ struct device {
     atomic_uint running; // workgroups that have not returned
 };
 
-static bool host_probe(char *line, size_t bytes) {
+static bool host_probe(const char *isa, char *line, size_t bytes) {
     char name[128];
+    (void)isa; // compiled for this machine
     processors_name(name, sizeof name);
     snprintf(line, bytes, "%s, %d processors, a thread for each CU", name, processors_count());
     return true;

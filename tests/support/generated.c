@@ -2,6 +2,7 @@
 
 #include "tests/support/made_plan.h"
 #include "tests/support/printed.h"
+#include "tests/support/small_kernel.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,14 +49,7 @@ void generated_write(struct generated *generated, const char *folder) {
         fail_msg("%s", printed_diagnostics(&generated->diagnostics));
 }
 
-void skip_without_compiler(const char *compiler) {
-    char line[512];
-    const bool comgr = strcmp(compiler, "comgr") == 0;
-    if (compile_probe(compiler, comgr ? "gfx942" : "native", NULL, line, sizeof line))
-        return;
-    print_message("SKIPPED: %s\n", line);
-    skip();
-}
+void skip_without_compiler(const char *compiler) { need_compiler(compiler); }
 
 bool all_tests_wanted(void) {
     const char *all = getenv("MONOGEN_TEST_ALL");

@@ -19,29 +19,51 @@ const char small_kernel_hip[] =
     "    out[lane] = 2.0f * tile[255 - lane];\n"
     "}\n";
 
+const char small_kernel_cuda[] =
+    "extern \"C\" __global__ __launch_bounds__(256) void reverse(float *out, const float *in) {\n"
+    "    __shared__ float tile[256];\n"
+    "    int lane = threadIdx.x;\n"
+    "    tile[lane] = in[lane];\n"
+    "    __syncthreads();\n"
+    "    out[lane] = 2.0f * tile[255 - lane];\n"
+    "}\n";
+
 const char small_kernel_host[] = "extern \"C\" void reverse(float *out, const float *in) {\n"
                                  "    for (int lane = 0; lane < 256; lane++)\n"
                                  "        out[lane] = 2.0f * in[255 - lane];\n"
                                  "}\n";
 
+static const struct compile_request requests[] = {
+    {.compiler = "comgr",
+     .isa = "gfx942",
+     .source = small_kernel_hip,
+     .registers_per_lane = 512,
+     .register_granule = 8,
+     .waves_per_simd_max = 8},
+    {.compiler = "nvrtc",
+     .isa = "sm_90a",
+     .source = small_kernel_cuda,
+     .registers_per_lane = 512,
+     .register_granule = 8,
+     .waves_per_simd_max = 16},
+    {.compiler = "cxx", .isa = "native", .source = small_kernel_host},
+};
+
 struct compile_request small_kernel_request(const char *compiler) {
-    bool comgr = strcmp(compiler, "comgr") == 0;
-    return (struct compile_request){
-        .compiler = compiler,
-        .isa = comgr ? "gfx942" : "native",
-        .source_name = "3-kernel.hip",
-        .source = comgr ? small_kernel_hip : small_kernel_host,
-        .kernel = "reverse",
-        .registers_per_lane = comgr ? 512 : 0,
-        .register_granule = comgr ? 8 : 0,
-        .waves_per_simd_max = comgr ? 8 : 0,
-    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+        if (strcmp(requests[i].compiler, compiler) == 0) {
+            struct compile_request request = requests[i];
+            request.source_name = "3-kernel.hip";
+            request.kernel = "reverse";
+            return request;
+        }
+    fail_msg("there is no small kernel for %s", compiler);
+    return requests[0];
 }
 
 void need_compiler(const char *compiler) {
     char line[512];
-    bool comgr = strcmp(compiler, "comgr") == 0;
-    if (!compile_probe(compiler, comgr ? "gfx942" : "native", NULL, line, sizeof line)) {
+    if (!compile_probe(compiler, small_kernel_request(compiler).isa, NULL, line, sizeof line)) {
         print_message("SKIPPED: %s\n", line);
         skip();
     }

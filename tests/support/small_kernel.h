@@ -6,6 +6,7 @@
 
 // A kernel "reverse" of 256 lanes: out[i] = 2 * in[255 - i], through 1 KiB of LDS.
 extern const char small_kernel_hip[];
+extern const char small_kernel_cuda[];
 // extern "C" void reverse(float *out, const float *in), for the host.
 extern const char small_kernel_host[];
 

@@ -1,5 +1,4 @@
 // cxx: the system's C++ compiler makes a shared object for this CPU: $CXX, else c++, g++, clang++.
-#include "generator/base/process.h"
 #include "generator/compile/worker/worker.h"
 
 #include <errno.h>
@@ -7,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUT_BYTES_MAX = 512 << 20, ARGUMENTS_MAX = 128, COMMAND_BYTES_MAX = 4096 };
-
-// Whoever asked has a time limit of its own and ends this worker; this one only bounds a leftover.
-static const double TIMEOUT_SECONDS = 3600;
+enum { ARGUMENTS_MAX = 128, COMMAND_BYTES_MAX = 4096 };
 
 // The compiler's command, of one word or several ("ccache g++").
 struct command {
@@ -42,30 +38,13 @@ static bool command_add(struct command *command, const char *word) {
     return true;
 }
 
-static void run(const char *const *arguments, const char *folder, struct process_result *result) {
-    char temporary[COMMAND_BYTES_MAX];
-    snprintf(temporary, sizeof temporary, "TMPDIR=%s", folder ? folder : "/tmp");
-    // The C locale keeps "error:" in the log the word that it is.
-    const char *environment[] = {"LC_ALL=C", folder ? temporary : NULL, NULL};
-    process_run(&(struct process_request){.arguments = arguments,
-                                          .environment = environment,
-                                          .folder = folder,
-                                          .output_bytes_max = OUTPUT_BYTES_MAX,
-                                          .timeout_seconds = TIMEOUT_SECONDS},
-                result);
-}
-
-static bool succeeded(const struct process_result *result) {
-    return result->end == PROCESS_EXITED && result->code == 0;
-}
-
 // The first line of `compiler --version`; false where the compiler cannot be run.
 static bool ask_version(struct command *command, char *version, size_t bytes) {
     if (!command_add(command, "--version"))
         return false;
     struct process_result result = {0};
-    run(command->words, NULL, &result);
-    bool told = succeeded(&result) && result.output.length > 0;
+    worker_run(command->words, NULL, &result);
+    bool told = worker_succeeded(&result) && result.output.length > 0;
     if (told)
         snprintf(version, bytes, "%.*s", (int)strcspn(result.output.bytes, "\n"),
                  result.output.bytes);
@@ -102,19 +81,8 @@ static enum worker_status probe(const char *isa, struct worker_response *respons
     return find(&command, response);
 }
 
-static bool write_file(const char *folder, const char *name, const char *bytes, size_t length) {
-    char path[COMMAND_BYTES_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return false;
-    FILE *file = fopen(path, "wb");
-    if (!file)
-        return false;
-    bool written = fwrite(bytes, 1, length, file) == length;
-    return fclose(file) == 0 && written;
-}
-
 static bool read_whole(const char *folder, const char *name, struct text *text) {
-    char path[COMMAND_BYTES_MAX], bytes[65536];
+    char path[WORKER_PATH_BYTES], bytes[65536];
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
         return false;
     FILE *file = fopen(path, "rb");
@@ -134,7 +102,8 @@ static enum worker_status compile(const struct worker_request *request,
     enum worker_status status = find(&command, response);
     if (status != WORKER_OK)
         return status;
-    if (!write_file(request->folder, request->source_name, request->source, request->source_bytes))
+    if (!worker_write_file(request->folder, request->source_name, request->source,
+                           request->source_bytes))
         return worker_give_up(response, WORKER_UNAVAILABLE, "cannot write in %.200s: %s",
                               request->folder, strerror(errno));
     bool fits = true;
@@ -147,10 +116,10 @@ static enum worker_status compile(const struct worker_request *request,
         return worker_give_up(response, WORKER_UNAVAILABLE, "too many options for the compiler");
 
     struct process_result result = {0};
-    run(command.words, request->folder, &result);
+    worker_run(command.words, request->folder, &result);
     text_append_bytes(&response->log, result.output.bytes, result.output.length);
     text_append_bytes(&response->log, result.errors.bytes, result.errors.length);
-    bool compiled = succeeded(&result);
+    bool compiled = worker_succeeded(&result);
     char ended[128];
     process_describe(&result, ended, sizeof ended);
     bool crashed = result.end != PROCESS_EXITED;
@@ -164,11 +133,7 @@ static enum worker_status compile(const struct worker_request *request,
 
     // objdump belongs to binutils, which may be absent (clang with lld): then there is no listing.
     const char *const disassemble[] = {"objdump", "-d", "--no-show-raw-insn", object, NULL};
-    struct process_result listing = {0};
-    run(disassemble, request->folder, &listing);
-    if (succeeded(&listing))
-        text_append_bytes(&response->listing, listing.output.bytes, listing.output.length);
-    process_result_close(&listing);
+    worker_list(disassemble, request->folder, &response->listing);
     return WORKER_OK;
 }
 

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct worker_compiler *const compilers[] = {&compiler_comgr, &compiler_cxx};
+static const struct worker_compiler *const compilers[] = {&compiler_comgr, &compiler_cxx,
+                                                          &compiler_nvrtc};
 
 enum worker_status worker_give_up(struct worker_response *response, enum worker_status status,
                                   const char *format, ...) {

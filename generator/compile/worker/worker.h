@@ -4,6 +4,7 @@
 #ifndef GENERATOR_COMPILE_WORKER_WORKER_H
 #define GENERATOR_COMPILE_WORKER_WORKER_H
 
+#include "generator/base/process.h"
 #include "generator/base/text.h"
 #include "generator/compile/compile.h"
 
@@ -42,10 +43,21 @@ struct worker_compiler {
                                   struct worker_response *response);
 };
 
-extern const struct worker_compiler compiler_comgr, compiler_cxx;
+extern const struct worker_compiler compiler_comgr, compiler_cxx, compiler_nvrtc;
 
 // Fills response->reason and returns `status`.
 enum worker_status worker_give_up(struct worker_response *response, enum worker_status status,
                                   const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+enum { WORKER_PATH_BYTES = 4096 };
+
+// Runs a program to its end in `folder` (NULL: here), with its temporary files there.
+void worker_run(const char *const *arguments, const char *folder, struct process_result *result);
+bool worker_succeeded(const struct process_result *result);
+
+// Appends what a disassembler prints to *listing; nothing where it is missing or fails.
+void worker_list(const char *const *arguments, const char *folder, struct text *listing);
+
+bool worker_write_file(const char *folder, const char *name, const char *bytes, size_t length);
 
 #endif

@@ -139,7 +139,7 @@ static void wrong_words_are_usage_errors(void **state) {
     expect_error("generate --target", "--target needs a value");
     expect_error("generate x --target=", "must not be empty");
     expect_error("inspect d --json=1", "takes no value");
-    expect_error("run x --device gpu", "must be one of auto|hip|host");
+    expect_error("run x --device gpu", "must be one of auto|cuda|hip|host");
     expect_error("run x --device auto|hip", "must be one of");
     expect_error("run x --kv fp16", "must be one of bf16|fp32");
     expect_error("generate x --set cus", "must be KEY=VALUE");

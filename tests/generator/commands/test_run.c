@@ -109,10 +109,34 @@ static void prompts_that_cannot_be_run_are_errors(void **state) {
 static void a_device_that_is_not_there_is_named(void **state) {
     (void)state;
     assert_int_equal(setenv("MONOGEN_HIP_LIBRARY", "/no/such/libamdhip64.so", 1), 0);
+    assert_int_equal(setenv("MONOGEN_CUDA_LIBRARY", "/no/such/libcuda.so.1", 1), 0);
     struct process_result result = program_run(3, "run austen-3m --device hip -n 1");
-    expect_part(words_of(&result.errors), "device hip cannot be used: ");
+    expect_part(words_of(&result.errors), "device hip cannot be used: cannot open the HIP runtime");
+    process_result_close(&result);
+    result = program_run(3, "run austen-3m --device cuda -n 1");
+    expect_part(words_of(&result.errors),
+                "device cuda cannot be used: cannot open the CUDA driver");
     process_result_close(&result);
     unsetenv("MONOGEN_HIP_LIBRARY");
+    unsetenv("MONOGEN_CUDA_LIBRARY");
+}
+
+// A GPU for which there is no target is passed over, and named where it was asked for.
+static void a_device_of_another_kind_is_passed_over(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    char fake[512];
+    const char *tree = getenv("MONOGEN_TEST_TREE");
+    snprintf(fake, sizeof fake, "./%s/tests/runtime/backend/fake_hip_6.so", tree ? tree : "build");
+    assert_int_equal(setenv("MONOGEN_HIP_LIBRARY", fake, 1), 0);
+    assert_int_equal(setenv("MONOGEN_FAKE_ISA", "gfx1100", 1), 0);
+    struct process_result result = program_run(3, "run austen-3m --device hip -n 1");
+    expect_part(words_of(&result.errors), "is gfx1100, not gfx942; MONOGEN_HIP_DEVICE chooses");
+    process_result_close(&result);
+    result = program_run(0, "run austen-3m --device auto --tokens 1 -n 1");
+    process_result_close(&result);
+    unsetenv("MONOGEN_HIP_LIBRARY");
+    unsetenv("MONOGEN_FAKE_ISA");
 }
 
 static int entries_in(const char *path) {
@@ -242,6 +266,7 @@ int main(void) {
         cmocka_unit_test(run_takes_a_prompt_in_every_form),
         cmocka_unit_test(prompts_that_cannot_be_run_are_errors),
         cmocka_unit_test(a_device_that_is_not_there_is_named),
+        cmocka_unit_test(a_device_of_another_kind_is_passed_over),
         cmocka_unit_test(without_a_cache_nothing_is_left_behind),
         cmocka_unit_test(a_damaged_cached_kernel_is_written_again),
         cmocka_unit_test(verify_agrees_with_the_reference),

@@ -1,7 +1,7 @@
 // Finding, opening and asking the HIP runtime: what the hip backend's probe says.
 #include "runtime/backend/backend.h"
-#include "runtime/backend/hip_driver.h"
-#include "tests/support/hip_fixture.h"
+#include "runtime/backend/gpu_driver.h"
+#include "tests/support/gpu_fixture.h"
 
 #include <dlfcn.h>
 #include <setjmp.h>
@@ -14,58 +14,50 @@
 
 #include <cmocka.h>
 
-static void expect_probe(bool usable, const char *part) {
-    char line[1024] = "";
-    bool answer = backend_hip.probe(line, sizeof line);
-    if (answer != usable || !strstr(line, part) || strchr(line, '\n'))
-        fail_msg("expected %d and one line with '%s', but got %d and '%s'", usable, part, answer,
-                 line);
-}
-
-static bool open_driver(struct hip_fixture *fixture, struct hip_driver *driver) {
-    return hip_driver_open(driver, &fixture->error);
+static bool open_driver(struct gpu_fixture *fixture, struct gpu_driver *driver) {
+    return gpu_driver_open(&gpu_api_hip, driver, &fixture->error);
 }
 
 // ---- versions
 // ------------------------------------------------------------------------------------
 
 static void probe_names_the_device(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     char line[PATH_MAX + 256], expected[PATH_MAX + 256];
-    assert_true(backend_hip.probe(line, sizeof line));
+    assert_true(backend_hip.probe(NULL, line, sizeof line));
     snprintf(expected, sizeof expected, "gfx942, 304 CUs, 192 GiB, HIP 6.4 (%s/fake_hip_6.so)",
              fixture->library_folder);
     assert_string_equal(line, expected);
-    hip_fixture_expect_calls(fixture, "hipInit 0\n"
+    gpu_fixture_expect_calls(fixture, "hipInit 0\n"
                                       "hipRuntimeGetVersion\n"
                                       "hipGetDeviceCount\n"
                                       "hipGetDevicePropertiesR0600 of 0\n"
                                       "hipDeviceGetAttribute 63 of 0\n"
                                       "hipDeviceTotalMem of 0\n");
-    hip_fixture_expect_nothing_left(fixture);
+    gpu_fixture_expect_nothing_left(fixture);
 }
 
 static void hip_5_has_the_old_properties(void **state) {
-    struct hip_fixture *fixture = *state;
-    hip_fixture_use(fixture, 5);
+    struct gpu_fixture *fixture = *state;
+    gpu_fixture_use(fixture, "fake_hip_5");
     fixture->fake->version = 50731921;
     fixture->fake->isa = "gfx90a:sramecc+:xnack-";
     fixture->fake->cus = 104;
     fixture->fake->memory_bytes = (size_t)64 << 30;
-    expect_probe(true, "gfx90a, 104 CUs, 64 GiB, HIP 5.7 (");
+    gpu_fixture_expect_probe(fixture, true, "gfx90a, 104 CUs, 64 GiB, HIP 5.7 (");
     assert_non_null(strstr(fixture->fake->log, "\nhipGetDeviceProperties of 0\n"));
 }
 
 static void hip_7_has_the_new_properties(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     fixture->fake->version = 70260430;
     fixture->fake->isa = "gfx950"; // without suffixes
-    expect_probe(true, "gfx950, 304 CUs, 192 GiB, HIP 7.2 (");
+    gpu_fixture_expect_probe(fixture, true, "gfx950, 304 CUs, 192 GiB, HIP 7.2 (");
     assert_non_null(strstr(fixture->fake->log, "\nhipGetDevicePropertiesR0600 of 0\n"));
 }
 
 static void unknown_properties_are_refused(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     char endless[256];
     memset(endless, '9', sizeof endless);
     memcpy(endless, "gfx", 3);
@@ -73,31 +65,32 @@ static void unknown_properties_are_refused(void **state) {
     const char *const isas[] = {"", "sm_90", "gfx\x01\x02", ":gfx942", endless};
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         fixture->fake->isa = isas[i];
-        expect_probe(false, "the name of the ISA is not where HIP 5, 6 and 7 have it; "
-                            "name another HIP runtime with MONOGEN_HIP_LIBRARY");
+        gpu_fixture_expect_probe(fixture, false,
+                                 "the name of the ISA is not where HIP 5, 6 and 7 have it; "
+                                 "name another HIP runtime with MONOGEN_HIP_LIBRARY");
     }
 }
 
 static void device_facts_are_those_of_the_device(void **state) {
-    struct hip_fixture *fixture = *state;
-    struct hip_driver driver;
-    struct hip_device_facts facts;
+    struct gpu_fixture *fixture = *state;
+    struct gpu_driver driver;
+    struct gpu_facts facts;
     assert_true(open_driver(fixture, &driver));
     assert_int_equal(driver.version, 60443484);
-    assert_true(hip_driver_device_facts(&driver, 0, &facts, &fixture->error));
+    assert_true(gpu_driver_choose_device(&driver, &facts, &fixture->error));
     assert_string_equal(facts.name, "AMD Instinct MI300X");
     assert_string_equal(facts.isa, "gfx942");
     assert_int_equal(facts.cus, 304);
     assert_int_equal(facts.memory_bytes, (size_t)192 << 30);
-    hip_driver_close(&driver);
-    assert_null(driver.library);
+    gpu_driver_close(&driver);
+    assert_null(driver.library.handle);
 }
 
 // ---- no GPU
 // --------------------------------------------------------------------------------------
 
 static void any_failure_of_init_means_no_gpu(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     static const struct {
         int status;
         const char *part;
@@ -105,37 +98,33 @@ static void any_failure_of_init_means_no_gpu(void **state) {
                  {101, "hipInit failed: hipErrorInvalidDevice (101)"},
                  {1, "hipInit failed: hipErrorInvalidValue (1)"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        hip_fixture_use(fixture, 6);
-        fixture->fake->fail_call = "hipInit";
-        fixture->fake->fail_at = 1;
-        fixture->fake->fail_status = cases[i].status;
-        struct hip_driver driver;
+        gpu_fixture_renew(fixture);
+        gpu_fixture_fail(fixture, "hipInit", 1, cases[i].status);
+        struct gpu_driver driver;
         assert_false(open_driver(fixture, &driver));
-        hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, cases[i].part);
-        hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "\n  note: ");
-        hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "--device host runs on the CPU");
-        assert_null(driver.library);
+        gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, cases[i].part);
+        gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "\n  note: ");
+        gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "--device host runs on the CPU");
+        assert_null(driver.library.handle);
     }
 }
 
 static void missing_kernel_driver_is_named(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     if (access("/dev/kfd", F_OK) == 0)
         skip(); // this machine has one
     fixture->fake->device_count = 0;
-    expect_probe(false, "sees no AMD GPU; there is no /dev/kfd");
+    gpu_fixture_expect_probe(fixture, false, "sees no AMD GPU; there is no /dev/kfd");
 }
 
 static void failed_version_is_no_obstacle(void **state) {
-    struct hip_fixture *fixture = *state;
-    fixture->fake->fail_call = "hipRuntimeGetVersion";
-    fixture->fake->fail_at = 1;
-    fixture->fake->fail_status = 1;
-    expect_probe(true, "gfx942, 304 CUs");
+    struct gpu_fixture *fixture = *state;
+    gpu_fixture_fail(fixture, "hipRuntimeGetVersion", 1, 1);
+    gpu_fixture_expect_probe(fixture, true, "gfx942, 304 CUs");
 }
 
 static void failing_questions_are_named(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     static const struct {
         const char *call, *said;
     } cases[] = {{"hipGetDeviceCount", "hipGetDeviceCount"},
@@ -143,24 +132,22 @@ static void failing_questions_are_named(void **state) {
                  {"hipDeviceGetAttribute", "hipDeviceGetAttribute"},
                  {"hipDeviceTotalMem", "hipDeviceTotalMem"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        hip_fixture_use(fixture, 6);
-        fixture->fake->fail_call = cases[i].call;
-        fixture->fake->fail_at = 1;
-        fixture->fake->fail_status = 101;
+        gpu_fixture_renew(fixture);
+        gpu_fixture_fail(fixture, cases[i].call, 1, 101);
         char part[128];
         snprintf(part, sizeof part, "%s failed: hipErrorInvalidDevice (101)", cases[i].said);
-        expect_probe(false, part);
+        gpu_fixture_expect_probe(fixture, false, part);
     }
 }
 
 static void short_lines_are_cut(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     char line[12];
     memset(line, 'x', sizeof line);
-    assert_true(backend_hip.probe(line, 10));
+    assert_true(backend_hip.probe(NULL, line, 10));
     assert_string_equal(line, "gfx942, 3");
     fixture->fake->device_count = 0;
-    assert_false(backend_hip.probe(line, 10));
+    assert_false(backend_hip.probe(NULL, line, 10));
     assert_true(strlen(line) < 10);
     assert_int_equal(line[10], 'x');
 }
@@ -169,37 +156,37 @@ static void short_lines_are_cut(void **state) {
 // ---------------------------------------------------------------------------
 
 static void devices_are_chosen_by_number(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     fixture->fake->device_count = 3;
-    struct hip_driver driver;
-    int device = -1;
+    struct gpu_driver driver;
+    struct gpu_facts facts;
     assert_true(open_driver(fixture, &driver));
-    assert_true(hip_driver_choose_device(&driver, &device, &fixture->error));
-    assert_int_equal(device, 0);
+    assert_true(gpu_driver_choose_device(&driver, &facts, &fixture->error));
+    assert_int_equal(facts.number, 0);
     setenv("MONOGEN_HIP_DEVICE", "2", 1);
-    assert_true(hip_driver_choose_device(&driver, &device, &fixture->error));
-    assert_int_equal(device, 2);
+    assert_true(gpu_driver_choose_device(&driver, &facts, &fixture->error));
+    assert_int_equal(facts.number, 2);
     static const char *const wrong[] = {"3", "-1", "one", "1x", " 1", "99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         setenv("MONOGEN_HIP_DEVICE", wrong[i], 1);
-        assert_false(hip_driver_choose_device(&driver, &device, &fixture->error));
+        assert_false(gpu_driver_choose_device(&driver, &facts, &fixture->error));
         char part[128];
         snprintf(part, sizeof part, "MONOGEN_HIP_DEVICE is '%s', but the devices are 0 to 2",
                  wrong[i]);
-        hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, part);
+        gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, part);
     }
-    hip_driver_close(&driver);
+    gpu_driver_close(&driver);
 }
 
 // ---- finding the library
 // -------------------------------------------------------------------------
 
 static void named_library_must_open(void **state) {
-    struct hip_fixture *fixture = *state;
-    struct hip_driver driver;
+    struct gpu_fixture *fixture = *state;
+    struct gpu_driver driver;
     setenv("MONOGEN_HIP_LIBRARY", "/nowhere/libamdhip64.so.6", 1);
     assert_false(open_driver(fixture, &driver));
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
                              "cannot open the HIP runtime that MONOGEN_HIP_LIBRARY names: "
                              "/nowhere/libamdhip64.so.6: ");
 
@@ -208,11 +195,11 @@ static void named_library_must_open(void **state) {
     name[sizeof name - 1] = '\0';
     setenv("MONOGEN_HIP_LIBRARY", name, 1);
     assert_false(open_driver(fixture, &driver));
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "MONOGEN_HIP_LIBRARY is longer than");
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "MONOGEN_HIP_LIBRARY is longer than");
 
     setenv("MONOGEN_HIP_LIBRARY", "libm.so.6", 1);
     assert_false(open_driver(fixture, &driver));
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
                              "libm.so.6 lacks the function hipInit: it is not a HIP runtime");
 }
 
@@ -232,16 +219,16 @@ static bool machine_has_hip(void) {
 }
 
 static void missing_library_is_explained(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     if (machine_has_hip())
         skip();
     unsetenv("MONOGEN_HIP_LIBRARY");
-    struct hip_driver driver;
+    struct gpu_driver driver;
     assert_false(open_driver(fixture, &driver));
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "no HIP runtime: libamdhip64.so");
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "no HIP runtime: libamdhip64.so");
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
                              "install libamdhip64-5 (Debian 13), libamdhip64-6 (Debian forky)");
-    expect_probe(false, "no HIP runtime: ");
+    gpu_fixture_expect_probe(fixture, false, "no HIP runtime: ");
 }
 
 enum { LIBRARIES = 4 };
@@ -254,7 +241,7 @@ struct rocm {
     char libraries[LIBRARIES][PATH_MAX + 64]; // as library_names
 };
 
-static void make_rocm(const struct hip_fixture *fixture, struct rocm *rocm, const char *name) {
+static void make_rocm(const struct gpu_fixture *fixture, struct rocm *rocm, const char *name) {
     snprintf(rocm->folder, sizeof rocm->folder, "%s/%s", fixture->folder, name);
     snprintf(rocm->library_folder, sizeof rocm->library_folder, "%s/lib", rocm->folder);
     assert_int_equal(mkdir(rocm->folder, 0700), 0);
@@ -273,52 +260,52 @@ static void remove_rocm(const struct rocm *rocm) {
     assert_int_equal(rmdir(rocm->folder), 0);
 }
 
-static void link_library(const struct hip_fixture *fixture, const struct rocm *rocm, size_t i) {
+static void link_library(const struct gpu_fixture *fixture, const struct rocm *rocm, size_t i) {
     char target[PATH_MAX + 32];
     snprintf(target, sizeof target, "%s/fake_hip_6.so", fixture->library_folder);
     assert_int_equal(symlink(target, rocm->libraries[i]), 0);
 }
 
 static void newest_library_is_taken(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     if (machine_has_hip())
         skip();
     struct rocm rocm;
     make_rocm(fixture, &rocm, "rocm-newest");
     for (size_t i = 0; i < LIBRARIES; i++) { // the newest is added last
         link_library(fixture, &rocm, i);
-        struct hip_driver driver;
+        struct gpu_driver driver;
         if (!open_driver(fixture, &driver))
             fail_msg("%s: %s", library_names[i], fixture->error.message);
-        assert_string_equal(driver.name, rocm.libraries[i]);
-        hip_driver_close(&driver);
+        assert_string_equal(driver.library.name, rocm.libraries[i]);
+        gpu_driver_close(&driver);
     }
     remove_rocm(&rocm);
 }
 
 static void broken_library_is_passed_over(void **state) {
-    struct hip_fixture *fixture = *state;
+    struct gpu_fixture *fixture = *state;
     if (machine_has_hip())
         skip();
     struct rocm rocm;
     make_rocm(fixture, &rocm, "rocm-broken");
-    hip_fixture_write(fixture, "rocm-broken/lib/libamdhip64.so.7", "not ELF", 7);
-    struct hip_driver driver;
+    gpu_fixture_write(fixture, "rocm-broken/lib/libamdhip64.so.7", "not ELF", 7);
+    struct gpu_driver driver;
     assert_false(open_driver(fixture, &driver));
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "cannot open the HIP runtime: ");
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, rocm.libraries[3]);
-    hip_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "it is installed but incomplete");
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "cannot open the HIP runtime: ");
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, rocm.libraries[3]);
+    gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT, "it is installed but incomplete");
 
     link_library(fixture, &rocm, 1);
     if (!open_driver(fixture, &driver))
         fail_msg("%s", fixture->error.message);
-    assert_string_equal(driver.name, rocm.libraries[1]);
-    hip_driver_close(&driver);
+    assert_string_equal(driver.library.name, rocm.libraries[1]);
+    gpu_driver_close(&driver);
     remove_rocm(&rocm);
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup(name, hip_fixture_reset)
+#define TEST(name) cmocka_unit_test_setup(name, gpu_fixture_reset)
     const struct CMUnitTest tests[] = {
         TEST(probe_names_the_device),
         TEST(hip_5_has_the_old_properties),
@@ -336,5 +323,5 @@ int main(void) {
         TEST(newest_library_is_taken),
         TEST(broken_library_is_passed_over),
     };
-    return cmocka_run_group_tests(tests, hip_fixture_open, hip_fixture_close);
+    return cmocka_run_group_tests(tests, gpu_fixture_open_hip, gpu_fixture_close);
 }

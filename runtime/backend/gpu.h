@@ -1,0 +1,50 @@
+// The GPU backend: what hip and cuda have alike, which is all but their struct gpu_api.
+#ifndef RUNTIME_BACKEND_GPU_H
+#define RUNTIME_BACKEND_GPU_H
+
+#include "runtime/backend/backend.h"
+#include "runtime/backend/gpu_driver.h"
+
+// The functions of struct backend, those with `api` for a function of the API that has one less
+// parameter.
+bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t bytes);
+struct device *gpu_open(const struct gpu_api *api, const struct manifest *manifest,
+                        const char *kernel_folder, struct monogen_error *error);
+void gpu_close(struct device *device);
+bool gpu_allocate(struct device *device, size_t bytes, enum memory_kind kind,
+                  struct device_memory *memory, struct monogen_error *error);
+void gpu_release(struct device *device, struct device_memory *memory);
+bool gpu_upload(struct device *device, const struct device_memory *to, size_t offset,
+                const void *from, size_t bytes, struct monogen_error *error);
+bool gpu_download(struct device *device, void *to, const struct device_memory *from, size_t offset,
+                  size_t bytes, struct monogen_error *error);
+bool gpu_zero(struct device *device, const struct device_memory *memory,
+              struct monogen_error *error);
+bool gpu_launch(struct device *device, const void *argument_block, size_t bytes,
+                struct monogen_error *error);
+enum launch_state gpu_poll(struct device *device, struct monogen_error *error);
+
+// Defines the backend `variable` of the name `title` over an API.
+#define GPU_BACKEND(variable, title, api)                                                          \
+    static bool probe(const char *isa, char *line, size_t bytes) {                                 \
+        return gpu_probe(&(api), isa, line, bytes);                                                \
+    }                                                                                              \
+    static struct device *open_device(const struct manifest *manifest, const char *kernel_folder,  \
+                                      struct monogen_error *error) {                               \
+        return gpu_open(&(api), manifest, kernel_folder, error);                                   \
+    }                                                                                              \
+    const struct backend variable = {                                                              \
+        .name = title,                                                                             \
+        .probe = probe,                                                                            \
+        .open = open_device,                                                                       \
+        .close = gpu_close,                                                                        \
+        .allocate = gpu_allocate,                                                                  \
+        .release = gpu_release,                                                                    \
+        .upload = gpu_upload,                                                                      \
+        .download = gpu_download,                                                                  \
+        .zero = gpu_zero,                                                                          \
+        .launch = gpu_launch,                                                                      \
+        .poll = gpu_poll,                                                                          \
+    }
+
+#endif
