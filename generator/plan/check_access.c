@@ -166,7 +166,7 @@ static void check_source(struct checking *checking, int stage) {
     const char *from = is_op(writer, "linear") ? writer->epilogue : writer->op;
     const int node = source->edges_count > 0 ? source->edges[0].node : -1;
     if (checking->plan->stages[stage].reads_node != node)
-        violation(checking, "%s awaits value %d of the graph, what it reads is value %d of %s",
+        violation(checking, "%s takes value %d of the graph, what it reads is value %d of %s",
                   stage_name(checking, stage), checking->plan->stages[stage].reads_node, node,
                   stage_name(checking, checking->writer_of[stage]));
     for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++)
@@ -207,6 +207,10 @@ static void check_edges(struct checking *checking, int s) {
 // A stage has mailboxes where its body reads and writes.
 static void check_mailboxes(struct checking *checking, int s) {
     const struct plan_body *body = checking->body_of[s];
+    if (!checking->reads_from[s] && !is(body->input, "residual") &&
+        checking->plan->stages[s].reads_node != -1)
+        violation(checking, "%s takes value %d of the graph and reads nothing",
+                  stage_name(checking, s), checking->plan->stages[s].reads_node);
     if ((checking->reads_from[s] != NULL) != (body->reads_count > 0) ||
         (checking->writes_to[s] != NULL) != (body->writes_count > 0))
         violation(checking,
@@ -287,7 +291,41 @@ static void check_everywhere(struct checking *checking) {
     }
 }
 
+// Parts of one sum are added one after the other; all are there before anybody takes it.
+static void check_sums(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    int latest = -1; // that set or added to the residual
+    bool taken = false;
+    for (int s = 0; s < plan->stages_count; s++) {
+        const struct plan_stage *stage = &plan->stages[s];
+        const struct plan_body *body = checking->body_of[s];
+        const int before = latest < 0 ? -1 : plan->stages[latest].keeps_node;
+        const bool keeps =
+            is_op(body, "embed") || is_op(body, "residual") || has_epilogue(body, "residual");
+        if (keeps != (stage->keeps_node >= 0))
+            violation(checking, "%s keeps value %d of the graph", stage_name(checking, s),
+                      stage->keeps_node);
+        if (is(body->input, "residual")) {
+            if (stage->reads_node != before)
+                violation(checking, "%s multiplies value %d of the graph, the residual is value %d",
+                          stage_name(checking, s), stage->reads_node, before);
+            taken = true;
+        }
+        if (!keeps)
+            continue;
+        if (latest >= 0 && (stage->keeps_node < before || (stage->keeps_node == before && taken)))
+            violation(checking, "%s adds to value %d of the graph after %s, which others took",
+                      stage_name(checking, s), stage->keeps_node, stage_name(checking, latest));
+        taken = stage->edges_count > 0;
+        if (taken && stage->edges[0].node != stage->keeps_node)
+            violation(checking, "%s keeps value %d of the graph and publishes value %d",
+                      stage_name(checking, s), stage->keeps_node, stage->edges[0].node);
+        latest = s;
+    }
+}
+
 void rule_residual(struct checking *checking) {
+    check_sums(checking);
     if (is(checking->plan->residual, "everywhere"))
         check_everywhere(checking);
     else

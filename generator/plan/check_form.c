@@ -38,8 +38,8 @@ static bool is_one_of(const char *name, const char *const *names) {
 
 static void walk_integer(struct walk *walk, const char *field, int64_t value, int64_t most) {
     static const char *const may_be_none[] = {
-        "layer",         "read_epoch",    "reads_node", "write_epoch", "norm_offset", "bias_offset",
-        "q_norm_offset", "k_norm_offset", "kv_offset",  "rope",        NULL};
+        "layer",       "keeps_node",    "read_epoch",    "reads_node", "write_epoch", "norm_offset",
+        "bias_offset", "q_norm_offset", "k_norm_offset", "kv_offset",  "rope",        NULL};
     const int64_t least = is_one_of(field, may_be_none) ? -1 : 0;
     if (value < least || value > most)
         violation(walk->checking, "%s%s = %lld must be between %lld and %lld", walk->path, field,

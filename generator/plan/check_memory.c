@@ -324,6 +324,23 @@ static void check_stage(struct checking *checking, int s, int *filler) {
         violation(checking, "%s has parts and streams no weights", stage_name(checking, s));
 }
 
+// What no stage looks at was meant for one that looks elsewhere.
+static void check_uses(struct checking *checking) {
+    const struct plan_plan *plan = checking->plan;
+    for (int i = 0; i < plan->vectors_count; i++) {
+        const int64_t offset = plan->vectors[i].offset;
+        bool used = false;
+        for (int s = 0; s < plan->stages_count && !used; s++) {
+            const struct plan_stage *stage = &plan->stages[s];
+            used = stage->norm_offset == offset || stage->bias_offset == offset ||
+                   stage->q_norm_offset == offset || stage->k_norm_offset == offset;
+        }
+        if (!used)
+            violation(checking, "no stage uses %s at %lld of the vectors", plan->vectors[i].tensor,
+                      (long long)offset);
+    }
+}
+
 static bool streams_from(const struct plan_stage *stage, const struct plan_region *region) {
     return stage->region && strcmp(stage->region, region->name) == 0;
 }
@@ -412,6 +429,7 @@ void rule_packing(struct checking *checking) {
     for (int s = 0; s < plan->stages_count; s++)
         check_stage(checking, s, filler);
     check_slices(checking);
+    check_uses(checking);
     for (int i = 0; i < plan->regions_count; i++) {
         if (strcmp(plan->regions[i].layout, "tiles") == 0)
             check_tiles_region(checking, &plan->regions[i]);

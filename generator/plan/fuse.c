@@ -82,8 +82,9 @@ int stage_add(struct fusing *fusing, struct plan_body body, const struct node *n
         .step = index,
         .body = body_named(fusing, body, mailbox != NULL),
         .layer = node->layer,
+        .keeps_node = -1,
         .read_epoch = -1,
-        .reads_node = origin.producer < 0 ? -1 : origin.value,
+        .reads_node = origin.value,
         .writes_to = mailbox,
         .write_epoch = -1,
         .norm_offset = -1,
@@ -137,6 +138,7 @@ static bool fuse_embed(struct fusing *fusing, int index) {
                                    .scale = scale};
     const struct stage_origin origin = {.producer = -1, .value = -1};
     const int stage = stage_add(fusing, body, node, fusing->everywhere ? NULL : "hidden", origin);
+    fusing->planning->plan->stages[stage].keeps_node = value;
     fusing->planning->embed_tensor = node->tensor;
     fusing->stream = value;
     fusing->fused[index] = fusing->fused[value] = true;
@@ -206,6 +208,7 @@ static bool add_to_owned(struct fusing *fusing, int index, int summand, int sum)
     const int stage = fusing->stage_of[summand];
     fusing->stage_of[summand] = -1;
     fusing->planning->plan->stages[stage].edges_count = 0;
+    fusing->planning->plan->stages[stage].keeps_node = index;
     if (published) {
         fusing->stage_of[sum] = stage;
         edge_add(fusing, stage, sum, 0);
@@ -266,7 +269,8 @@ static void add_everywhere(struct fusing *fusing, const struct node *sum,
         .scale = addition->scale};
     const struct stage_origin origin = {
         .producer = addition->producer, .value = addition->value, .norm = addition->norm};
-    stage_add(fusing, body, sum, NULL, origin);
+    const int stage = stage_add(fusing, body, sum, NULL, origin);
+    fusing->planning->plan->stages[stage].keeps_node = (int)(sum - fusing->model->nodes);
 }
 
 // All products come before all additions, which change what products may still multiply.

@@ -11,7 +11,7 @@ enum { STAGE_MAX_PARTS = 3 };
 // What a stage takes from the graph beside its input. NULL: nothing.
 struct stage_origin {
     int producer;                                 // the stage whose output it awaits, -1: none
-    int value;                                    // node that it awaits, -1: none of the graph
+    int value;                                    // node that it takes, -1: none of the graph
     const struct node *norm;                      // RMSNORM of its prologue
     const struct node *q_norm, *k_norm;           // RMSNORMs of attention
     const struct node *products[STAGE_MAX_PARTS]; // LINEAR or LOGITS behind each part

@@ -14,13 +14,14 @@
 
 enum { SEED = 5 };
 
-static void expect_shape(const char *set) {
+static const char tiny[] = "tests/specs/tiny.lua", tiny_heads[] = "tests/specs/tiny_heads.lua";
+
+static void expect_shape_of(const char *spec, const char *set) {
     skip_without_compiler("cxx");
     struct generated made;
     const char *folder = temporary_path(set);
-    generated_open(
-        &made, &(struct wanted_generation){
-                   .spec = "tests/specs/tiny.lua", .target = "host", .set = set, .compile = true});
+    generated_open(&made, &(struct wanted_generation){
+                              .spec = spec, .target = "host", .set = set, .compile = true});
     generated_write(&made, folder);
     // a rounded key or value is now and then another one than the reference's
     expect_agreement(&made.generation, folder, SEED, strstr(set, "kv=fp32") ? 2e-5 : 2e-2, set);

@@ -24,9 +24,7 @@ static void require_stage(const struct manifest *manifest, const struct manifest
             continue;
         const uint64_t last = part->rows - 1;
         input_require(part->first + last * part->stride < packed, "a part lies in its stage");
-        input_require(manifest_source_row(part, 0) < part->rows &&
-                          manifest_source_row(part, last) < part->rows &&
-                          manifest_source_row(part, last / 2) < part->rows,
+        input_require(part->tensor_first + last < part->tensor_rows,
                       "a row of a part is a row of its tensor");
     }
 }
@@ -44,10 +42,19 @@ static void require_promises(const struct manifest *manifest) {
     }
     for (size_t i = 0; i < manifest->vector_count; i++) {
         const struct manifest_vector *vector = &manifest->vectors[i];
-        input_require(vector->offset % 16 == 0 &&
-                          vector->offset + vector->elements * sizeof(float) <=
-                              manifest->memory.vectors_bytes,
+        const size_t last = vector->first + (vector->elements - 1) * vector->stride;
+        input_require(vector->offset % 16 == 0 && vector->offset + (last + 1) * sizeof(float) <=
+                                                      manifest->memory.vectors_bytes,
                       "a vector lies in the vectors");
+        input_require(vector->tensor_first + vector->elements <= vector->tensor_elements,
+                      "an element of a vector is one of its tensor");
+    }
+    for (uint32_t position = 0; position < manifest->model.context; position += 7) {
+        input_require(manifest_kv_row(&manifest->kv, position) <
+                          (size_t)manifest->kv.splits * manifest->kv.split_positions,
+                      "a position has a row in the KV cache");
+        if (position > 10000)
+            break;
     }
     for (size_t i = 0; i < manifest->model.eos_count; i++)
         input_require(manifest_is_stop_token(manifest, manifest->model.eos[i]) &&

@@ -184,8 +184,10 @@ bool made_plan_of(struct made_plan *made, void (*build)(struct draft *draft), co
     build(&draft);
     list_constants(&draft);
     made->script = script_open(script_default_limits(), diagnostics);
-    const struct plan_request request = {&made->model, &made->target, &made->tuning,
-                                         "monogen generate"};
+    const struct plan_request request = {.model = &made->model,
+                                         .target = &made->target,
+                                         .tuning = &made->tuning,
+                                         .command = "monogen generate"};
     return made->script && tuning_take(&made->tuning, &overrides, &made->arena, diagnostics) &&
            target_load(made->script, "specs", target, &overrides, &made->arena, &made->target,
                        diagnostics) &&

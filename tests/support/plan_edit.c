@@ -189,3 +189,42 @@ struct plan_plan plan_edited(const struct plan_plan *plan, const char *edits, st
     }
     return read_back(root, arena);
 }
+
+// ---- copies
+// -------------------------------------------------------------------------------------
+
+static void *list_copied(struct arena *arena, const void *items, int count, size_t bytes) {
+    void *copy = arena_array(arena, (size_t)count + 1, bytes);
+    if (count > 0)
+        memcpy(copy, items, (size_t)count * bytes);
+    return copy;
+}
+
+#define RECORD(name) static void copy_##name(struct arena *arena, struct plan_##name *item) {
+#define END(name)                                                                                  \
+    (void)arena;                                                                                   \
+    (void)item;                                                                                    \
+    }
+#define INT(record, field)
+#define INT64(record, field)
+#define DOUBLE(record, field)
+#define BOOL(record, field)
+#define STRING(record, field)
+#define COPY_LIST(field)                                                                           \
+    item->field = list_copied(arena, item->field, item->field##_count, sizeof *item->field);
+#define INT_LIST(record, field) COPY_LIST(field)
+#define INT64_LIST(record, field) COPY_LIST(field)
+#define DOUBLE_LIST(record, field) COPY_LIST(field)
+#define STRING_LIST(record, field) COPY_LIST(field)
+#define RECORD_FIELD(record, field, type) copy_##type(arena, &item->field);
+#define RECORD_LIST(record, field, type)                                                           \
+    COPY_LIST(field)                                                                               \
+    for (int i = 0; i < item->field##_count; i++)                                                  \
+        copy_##type(arena, &item->field[i]);
+#include "generator/plan/plan.def"
+
+struct plan_plan plan_copied(const struct plan_plan *plan, struct arena *arena) {
+    struct plan_plan copy = *plan;
+    copy_plan(arena, &copy);
+    return copy;
+}

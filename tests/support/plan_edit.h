@@ -14,4 +14,7 @@
 // edit means nothing or the plan cannot be read back.
 struct plan_plan plan_edited(const struct plan_plan *plan, const char *edits, struct arena *arena);
 
+// A copy of all records and lists, which belong to the arena; texts are those of the plan.
+struct plan_plan plan_copied(const struct plan_plan *plan, struct arena *arena);
+
 #endif

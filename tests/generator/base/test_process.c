@@ -95,9 +95,9 @@ static void a_missing_program_is_told(void **state) {
 
 static void a_hanging_program_is_ended(void **state) {
     (void)state;
-    struct process_result result = shell("echo before; exec sleep 100", 0.3);
+    struct process_result result = shell("echo before; exec sleep 100", 2);
     assert_int_equal(result.end, PROCESS_TIMED_OUT);
-    assert_string_equal(result.output.bytes, "before\n");
+    assert_string_equal(result.output.bytes ? result.output.bytes : "", "before\n");
     assert_true(result.seconds < 20);
     process_result_close(&result);
 }
