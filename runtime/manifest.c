@@ -560,8 +560,8 @@ size_t manifest_kv_row(const struct manifest_kv *kv, uint32_t position) {
     if (kv->splits == 1)
         return position;
     const uint32_t block = position / kv->block, split = block % kv->splits;
-    return (size_t)split * kv->split_positions +
-           (size_t)(block / kv->splits) * kv->block + position % kv->block;
+    return (size_t)split * kv->split_positions + (size_t)(block / kv->splits) * kv->block +
+           position % kv->block;
 }
 
 bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token) {

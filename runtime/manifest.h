@@ -54,8 +54,8 @@ struct manifest_memory {
 };
 
 // The KV cache is [arrays][splits][split_positions][row_elements], an array for K and for V of each
-// KV head of each layer. Positions go to the splits in blocks, in turn: see manifest_kv_row. Of a row
-// the first head_dim elements mean something, the others stay zero.
+// KV head of each layer. Positions go to the splits in blocks, in turn: see manifest_kv_row. Of a
+// row the first head_dim elements mean something, the others stay zero.
 struct manifest_kv {
     enum weight_dtype dtype; // WEIGHT_BF16 or WEIGHT_F32
     uint32_t head_dim, row_elements;

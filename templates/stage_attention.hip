@@ -16,12 +16,15 @@
 //@ parameter("u32", "rope_first", rotates)
 
 // $(body.name): $(body.summary)
-// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query heads$(split and ", and one of " .. body.splits .. " splits of the context" or "").
-// The CU that reads a head's cache also appends to it.
+// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query
+// heads$(split and ", and one of " .. body.splits .. " splits of the context" or ""). The CU that
+// reads a head's cache also appends to it.
 struct $(shape) {
     static constexpr u32 SPLITS = $(body.splits);
     static constexpr bool CAPS = $(body.softcap > 0);
-    DEVICE float score(float x) { return $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"); }
+    DEVICE float score(float x) {
+        return $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x");
+    }
 };
 //@ if split then
 // How many of the positions below `position` a split holds: the context is dealt to the splits in
@@ -65,7 +68,7 @@ DEVICE void $(body.name)_rotate(float *x, const float *rope) {
 // Receives query, key and value of head `head`; leaves the query in LDS, normed, rotated and
 // scaled, and, where this CU keeps the position, key and value in row `row` of its cache.
 DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps, u32 row,
-                               u8 *keys$(parameters)) {
+                                  u8 *keys$(parameters)) {
 //@ if body.q_norm == "all" then
     float q_squares = 0; // of all heads: they are normed together
     receive<$(q.count)>(worker, in.slot + $(q.first), in.epoch, [&](u32 i, u32 x) {
@@ -92,21 +95,24 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
     receive<$(k.count)>(worker, in.slot + $(k.first) + head * $(k.stride), in.epoch,
                         [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
 //@ end
-    KvElement *value = (KvElement *)(keys + (u64)KV_HEADS * KV_HEAD_BYTES) + (u64)fresh(row) * KV_ROW;
-    receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch, [&](u32 i, u32 x) {
-        if (keeps)
-            store_kv(value + i, from_bits(x));
-    });
+    KvElement *value =
+        (KvElement *)(keys + (u64)KV_HEADS * KV_HEAD_BYTES) + (u64)fresh(row) * KV_ROW;
+    receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch,
+                        [&](u32 i, u32 x) {
+                            if (keeps)
+                                store_kv(value + i, from_bits(x));
+                        });
 //@ if q_norm or rotates then
     NO_UNROLL
     for (int query = 0; query < QUERY_GROUP; query++) {
         float *x = lds.query + query * HEAD_DIM;
 //@   if body.q_norm == "head" then
         $(body.name)_norm(x, $(body.name)_mean_square(x),
-                       (const float *)(worker.vectors + fresh(q_norm_offset)));
+                          (const float *)(worker.vectors + fresh(q_norm_offset)));
 //@   elseif q_norm then
-        $(body.name)_norm(x, q_mean, (const float *)(worker.vectors + fresh(q_norm_offset)) +
-                                      (head * QUERY_GROUP + query) * HEAD_DIM);
+        $(body.name)_norm(x, q_mean,
+                          (const float *)(worker.vectors + fresh(q_norm_offset)) +
+                              (head * QUERY_GROUP + query) * HEAD_DIM);
 //@   end
 //@   if rotates then
         $(body.name)_rotate(x, lds.rope + rope_first);
@@ -117,10 +123,10 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
         lds.query[i] *= $(float(body.scale));
 //@ if body.k_norm == "head" then
     $(body.name)_norm(lds.key, $(body.name)_mean_square(lds.key),
-                   (const float *)(worker.vectors + fresh(k_norm_offset)));
+                      (const float *)(worker.vectors + fresh(k_norm_offset)));
 //@ elseif k_norm then
     $(body.name)_norm(lds.key, k_mean,
-                   (const float *)(worker.vectors + fresh(k_norm_offset)) + head * HEAD_DIM);
+                      (const float *)(worker.vectors + fresh(k_norm_offset)) + head * HEAD_DIM);
 //@ end
 //@ if rotates then
     $(body.name)_rotate(lds.key, lds.rope + rope_first);
@@ -152,7 +158,8 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out)
         }
 //@ if split then
 //@   local value_write, sum_write = body.writes[1].span, body.writes[2].span
-        publish(worker, out.slot + split * $(value_write.repeat_stride) + head * QUERY_GROUP * HEAD_DIM + i,
+        publish(worker,
+                out.slot + split * $(value_write.repeat_stride) + head * QUERY_GROUP * HEAD_DIM + i,
                 bits(value), out.epoch);
         if (dim == 0) {
             const u32 slot = out.slot + $(sum_write.first) + split * $(sum_write.repeat_stride) +
@@ -168,7 +175,8 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out)
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u64 kv_offset$(parameters)$(windowed and ", u32 window" or "")) {
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out,
+                               u64 kv_offset$(parameters)$(windowed and ", u32 window" or "")) {
     worker.step = step;
     const u32 position = worker.position;
 //@ if windowed then
@@ -189,7 +197,8 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u64 
         constexpr u32 split = 0;
         const u32 first_row = first, row = position, end_row = position + 1;
 //@ end
-        u8 *keys = worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
+        u8 *keys =
+            worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_prologue(worker, head, in, row < end_row, row, keys$(passed));
         workgroup_barrier(); // the query is in LDS, this position in the cache

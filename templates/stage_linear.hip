@@ -53,15 +53,16 @@ DEVICE void $(body.name)_prologue(Worker &worker$(prologue_parameters)) {
     const float scale = reciprocal_sqrt(mean + NORM_EPS);
     const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
     for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
-        stage_activation(i, lds.$(from_mail and "activation" or "residual")[i] * scale * norm[i]$(input_scale));
+        stage_activation(i, lds.$(from_mail and "activation" or "residual")[i] * scale *
+                                norm[i] $(input_scale));
 //@ elseif from_mail then
     receive<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
-        stage_activation(i, from_bits(value)$(input_scale));
+        stage_activation(i, from_bits(value) $(input_scale));
     });
 //@ else
     (void)worker;
     for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
-        stage_activation(i, lds.residual[i]$(input_scale));
+        stage_activation(i, lds.residual[i] $(input_scale));
 //@ end
 //@ if padded > body.columns then
     // The last unit is padded: its weights are zero, and its activations must be finite.
@@ -108,14 +109,16 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epi
 //@ if body.bias then
     const float *bias = (const float *)(worker.vectors + fresh(bias_offset));
 //@ end
-    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS; base += WAVE_LANES$(a_lane == 2 and " * 2" or "")) {
-        const int i = (int)(base + lane()$(a_lane == 2 and " * 2" or ""));
+    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS;
+         base += WAVE_LANES$(a_lane == 2 and " * 2" or "")) {
+        const int i = (int)(base + lane() $(a_lane == 2 and " * 2" or ""));
         if (i >= tiles * $(shape)::TILE_ROWS || first_row + i >= $(shape)::ROWS)
             return;
 //@ if body.epilogue == "gate" then
         const float gate = $(finished("i"));
         const float up = $(finished("i + 1"));
-        publish(worker, out.slot + (first_row + i) / 2, bits($(body.activation)(gate) * up), out.epoch);
+        publish(worker, out.slot + (first_row + i) / 2, bits($(body.activation)(gate) * up),
+                out.epoch);
 //@ elseif body.epilogue == "rows" then
         const float x = $(finished("i"));
         publish(worker, out.slot + first_row + i, bits($(scaled("x"))), out.epoch);
@@ -130,7 +133,9 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epi
 //@   end
 //@ elseif head then
         const float x = $(finished("i"));
-        const Candidate candidate = {$(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"), (u32)(first_row + i)};
+        const Candidate candidate = {
+            $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"),
+            (u32)(first_row + i)};
         if (better(candidate, best))
             best = candidate;
         if (argument_export_logits()) {

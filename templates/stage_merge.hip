@@ -4,16 +4,15 @@
 //@ local a_head = sums["repeat"]
 
 // $(body.name): $(body.summary)
-// A tile is $(rows) dimensions of a query head. In two passes: the maxima of all splits first, then the
-// weighted sums, so that no split waits for another.
+// A tile is $(rows) dimensions of a query head. In two passes: the maxima of all splits first, then
+// the weighted sums, so that no split waits for another.
 //@ stage_lines[body.op] = here()
-template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out) {
+template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out) {
     worker.step = step;
     if (!(KIND & HANDS_OFF))
         return;
     constexpr int SPLITS = $(splits), ROWS = $(rows);
-    float *sums = lds.attended;              // [split][2]: maximum, sum
+    float *sums = lds.attended;                // [split][2]: maximum, sum
     float *values = lds.attended + 2 * SPLITS; // [split][ROWS]
     NO_UNROLL
     for (int tile = $(body.partition)_first(), end = $(body.partition)_end(); tile < end; tile++) {

@@ -6,7 +6,8 @@
 // Each CU that keeps the residual receives the whole product and adds it to its own copy.
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in$(normed and ", u32 norm_offset" or "")) {
+DEVICE void stage_$(body.name)(Worker &worker, u32 step,
+                               Mail in$(normed and ", u32 norm_offset" or "")) {
     worker.step = step;
     if (!(KIND & HANDS_OFF) || $(body.partition)_first() == $(body.partition)_end())
         return;
@@ -23,8 +24,7 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in$(normed and ", 
     for (int i = (int)lane(); i < $(body.rows); i += (int)WAVE_LANES)
         lds.residual[i] += $(scale)(lds.activation[i] * scale * norm[i]);
 //@ else
-    receive<$(body.rows)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
-        lds.residual[i] += $(scale)from_bits(value);
-    });
+    receive<$(body.rows)>(worker, in.slot, in.epoch,
+                          [&](u32 i, u32 value) { lds.residual[i] += $(scale)from_bits(value); });
 //@ end
 }

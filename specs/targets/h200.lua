@@ -7,8 +7,8 @@ target {
   dies = { { iod = 0, xcds = { 0 } } },
   cus_per_xcd = 132, default_cus = 132,
   wave_lanes = 32, registers_per_lane = 512, register_granule = 8, waves_per_simd_max = 16,
-  streaming_waves = 16, handoff_waves = 1,
-  lds_bytes = 227 * KiB, lds_minimum_bytes = 116 * KiB,
+  streaming_waves = 7, handoff_waves = 1,
+  lds_bytes = 226 * KiB, lds_minimum_bytes = 116 * KiB,
   instruction_cache = { bytes = 128 * KiB, shared_by = 1 }, -- as in h100.lua
 
   memory = { bytes = 141e9, sweep_gbps = { 4100, 4230 } }, -- the upper one measured, see docs/design/h100.md

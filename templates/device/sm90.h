@@ -1,6 +1,6 @@
-// Device prelude: sm_90 (NVIDIA Hopper). The primitives that stage templates and engines are written
-// in, for 32-lane waves. A CU is a streaming multiprocessor, LDS its shared memory. Plain CUDA C++, no
-// headers.
+// Device prelude: sm_90 (NVIDIA Hopper). The primitives that stage templates and engines are
+// written in, for 32-lane waves. A CU is a streaming multiprocessor, LDS its shared memory. Plain
+// CUDA C++, no headers.
 #pragma nv_diag_suppress 177 // not every kernel uses every function and number
 typedef unsigned char u8;
 typedef unsigned short u16;

@@ -49,8 +49,9 @@ template <class Shape> DEVICE void tile_product(Stream &, Slice slice, Slice) {
 //@ if wide then
                 const f32x8 x = load_floats(lds.activation + unit * Shape::UNIT_COLUMNS + column);
                 for (int row = 0; row < Shape::TILE_ROWS; row++)
-                    sum[row] += load_floats((const float *)weights +
-                                            row * Shape::UNIT_COLUMNS + column) * x;
+                    sum[row] +=
+                        load_floats((const float *)weights + row * Shape::UNIT_COLUMNS + column) *
+                        x;
 //@ else
                 const float *at = x + unit * Shape::UNIT_COLUMNS + column;
                 const f32x8 even = load_floats(at), odd = load_floats(at + 8);

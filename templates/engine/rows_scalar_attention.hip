@@ -1,6 +1,6 @@
 //@ -- Attention on the CPU: one wave, one lane. Positions come in blocks: the scores of a block, then
 //@ -- their weights, then the weighted values, each with vectors and for all query heads at once.
-constexpr int ATTEND_BLOCK = 64;                                 // positions
+constexpr int ATTEND_BLOCK = 64;                             // positions
 constexpr int KV_PADDED = KV_ROW < 16 ? 16 : KV_ROW;         // elements of a row, in whole pairs
 constexpr int KV_LOADED = KV_PADDED == KV_ROW ? 16 : KV_ROW; // of them with one load
 
@@ -35,9 +35,9 @@ DEVICE float *attended_part(int w, int query) {
 // One query head; rows are in the order of load_kv.
 struct Attention {
     alignas(64) float query[KV_PADDED];
-    alignas(64) float value[KV_PADDED]; // weighted, so far
+    alignas(64) float value[KV_PADDED];     // weighted, so far
     alignas(64) float weight[ATTEND_BLOCK]; // of the block's positions; first their scores
-    float highest, sum;                 // of all scores and weights so far
+    float highest, sum;                     // of all scores and weights so far
 };
 
 template <class Shape>

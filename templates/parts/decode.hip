@@ -145,8 +145,8 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 //@ end
 
 // A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
-// publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to fetch
-// while it ends.
+// publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to
+// fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
     if constexpr (KIND & STREAMS)
@@ -166,7 +166,8 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         if constexpr (KIND & HANDS_OFF) {
 //@ for i, rope in ipairs(plan.ropes) do
             // $(rope.name)
-            const float *rope_$(i) = argument_rope() + $(rope_start[i]) + (u64)worker.position * $(2 * rope.pairs);
+            const float *rope_$(i) =
+                argument_rope() + $(rope_start[i]) + (u64)worker.position * $(2 * rope.pairs);
             for (int i = (int)lane(); i < $(2 * rope.pairs); i += (int)WAVE_LANES)
                 lds.rope[$(rope_first[i]) + i] = rope_$(i)[i];
 //@ end

@@ -38,7 +38,8 @@ static void verify_folder(const char *parent, const char *name) {
         char options[96];
         snprintf(options, sizeof options, "--set cus=%d", cus);
         verify(path, options);
-        snprintf(options, sizeof options, "--set cus=%d --set kv_splits=3 --set unroll=inline", cus);
+        snprintf(options, sizeof options, "--set cus=%d --set kv_splits=3 --set unroll=inline",
+                 cus);
         verify(path, options);
         snprintf(options, sizeof options, "--set cus=%d --set residual=everywhere --kv bf16", cus);
         verify(path, options);

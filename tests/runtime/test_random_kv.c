@@ -31,16 +31,16 @@ static const struct backend memory_backend = {.name = "memory", .upload = upload
 enum { ARRAYS = 6, HEAD_DIM = 10, ROW = 16 };
 
 static struct manifest cache_of(uint32_t context, enum weight_dtype dtype) {
-    return (struct manifest){
-        .model.context = context,
-        .memory.kv_bytes = (size_t)ARRAYS * context * ROW * weight_dtype_bytes(dtype),
-        .kv = {.dtype = dtype,
-               .head_dim = HEAD_DIM,
-               .row_elements = ROW,
-               .splits = 1,
-               .split_positions = context,
-               .block = 16,
-               .arrays = ARRAYS}};
+    return (struct manifest){.model.context = context,
+                             .memory.kv_bytes =
+                                 (size_t)ARRAYS * context * ROW * weight_dtype_bytes(dtype),
+                             .kv = {.dtype = dtype,
+                                    .head_dim = HEAD_DIM,
+                                    .row_elements = ROW,
+                                    .splits = 1,
+                                    .split_positions = context,
+                                    .block = 16,
+                                    .arrays = ARRAYS}};
 }
 
 // Fills positions first .. end - 1 of `memory`, which is allocated where it is NULL.

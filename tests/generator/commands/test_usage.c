@@ -11,9 +11,10 @@
 
 static void help_and_version_go_to_stdout(void **state) {
     (void)state;
-    static const char *const lines[] = {"--help",        "generate --help",  "run --help",
-                                        "verify --help", "tokenize --help",  "inspect --help",
-                                        "doctor --help", "detokenize --help", "bench --help", "tune --help"};
+    static const char *const lines[] = {"--help",        "generate --help",   "run --help",
+                                        "verify --help", "tokenize --help",   "inspect --help",
+                                        "doctor --help", "detokenize --help", "bench --help",
+                                        "tune --help"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct process_result result = program_run(0, "%s", lines[i]);
         expect_part(words_of(&result.output), "usage: monogen");
