@@ -4,22 +4,10 @@
 //
 // An event of a CU is 2k + 1 where it has read what its k-th stage awaits, 2k + 2 where that stage
 // is over. A CU knows for each other CU the latest event that has certainly happened. Most CUs know
-// the same: what they know is a shared, immutable `struct knowledge`, only their own entry differs.
+// the same: what they know is shared (check_knowledge.h), only their own entry differs.
 #include "generator/plan/access.h"
+#include "generator/plan/check_knowledge.h"
 #include "generator/plan/check_rules.h"
-
-#include <string.h>
-
-enum { EVENTS_AT_ONCE = 8 };
-
-struct knowledge {
-    int *event; // [cus, rounded up to EVENTS_AT_ONCE]; 0: nothing yet
-    int holders;
-    // What the operation in progress found out about it, where `serial` is the operation's:
-    int64_t serial;
-    struct knowledge *joined; // it and what everybody reads
-    int late[2];              // CUs that it does not know to have read, -1: none
-};
 
 // What a CU knows at a moment: `shared` but for its own entry.
 struct moment {
@@ -53,7 +41,7 @@ struct mail {                 // the last write of a mailbox
     int merged_end;           // how many elements these are
     const int *owner;         // [pairs] who wrote
     const struct writers *writers; // the same as a list
-    const bool *has_tiles;         // [cus] whether the writer has more than one tile
+    const bool *last_tile;         // [pairs] whether it is of its writer's last tile
     bool by_tile;                  // they read and wrote tile by tile
     int *unread;                   // [pairs] who wrote what nobody has read yet, -1: somebody has
     struct reading *readings;      // [bodies]
@@ -68,69 +56,15 @@ struct following {
     struct readers **readers; // [bodies] [reader_pairs] of each element; NULL: each CU reads all
     int *reader_pairs;        // [bodies] elements up to the last that the body reads
     struct writers *writers;  // [bodies]
-    const bool **has_tiles;   // [bodies] [cus] whether the CU has more than one tile
-    int64_t serial, work, held;
-    struct knowledge *spare; // free ones, linked through `joined`
+    const bool **last_tile;   // [bodies] [pairs] whether it is of its writer's last tile
+    struct knowledge_pool pool;
+    int64_t serial;
 };
 
 // Integers that are touched, and that are held, before the rule gives up: a few seconds and 256
 // MiB. 16 layers on 304 CUs touch a hundredth.
 #define MAX_WORK ((int64_t)1 << 31)
 #define MAX_HELD ((int64_t)1 << 26)
-
-// A copy of `of`, held once.
-static struct knowledge *knowledge_copy(struct following *following, const struct knowledge *of) {
-    struct knowledge *copy = following->spare;
-    if (copy) {
-        following->spare = copy->joined;
-    } else {
-        copy = arena_alloc(following->checking->arena, sizeof *copy);
-        copy->event = arena_array(following->checking->arena,
-                                  (size_t)following->cus + EVENTS_AT_ONCE, sizeof *copy->event);
-        following->held += following->cus;
-    }
-    copy->holders = 1;
-    copy->serial = 0;
-    memcpy(copy->event, of->event, (size_t)following->cus * sizeof *copy->event);
-    following->work += following->cus;
-    return copy;
-}
-
-static struct knowledge *hold(struct knowledge *knowledge) {
-    knowledge->holders++;
-    return knowledge;
-}
-
-static void release(struct following *following, struct knowledge *knowledge) {
-    if (!knowledge || --knowledge->holders > 0)
-        return;
-    knowledge->joined = following->spare;
-    following->spare = knowledge;
-}
-
-static void raise(int *event, int to) {
-    if (*event < to)
-        *event = to;
-}
-
-static void join(struct following *following, struct knowledge *into,
-                 const struct knowledge *what) {
-    int *restrict to = into->event;
-    const int *restrict from = what->event;
-    for (int cu = 0; cu < following->cus; cu += EVENTS_AT_ONCE)
-        for (int i = cu; i < cu + EVENTS_AT_ONCE; i++) // as one vector
-            to[i] = to[i] > from[i] ? to[i] : from[i];
-    following->work += following->cus;
-}
-
-static bool contains(struct following *following, const struct knowledge *all,
-                     const struct knowledge *part) {
-    following->work += following->cus;
-    for (int cu = 0; cu < following->cus; cu++)
-        if (part->event[cu] > all->event[cu])
-            return false;
-    return true;
-}
 
 // Adds what CU `cu` knew when it sent, its own last event being `own`. Each shared part is joined
 // once an operation.
@@ -140,16 +74,16 @@ static void join_sent(struct following *following, struct knowledge *into, const
     if (sent->shared->serial != following->serial) {
         sent->shared->serial = following->serial;
         if (sent->shared != into)
-            join(following, into, sent->shared);
+            knowledge_join(&following->pool, into, sent->shared);
     }
-    raise(&into->event[cu], own);
+    event_raise(&into->event[cu], own);
 }
 
 // What the writers of elements 0 .. end - 1 knew together.
 static struct knowledge *merged(struct following *following, struct mail *mail, int end) {
     if (mail->merged && mail->merged_end == end)
         return mail->merged;
-    release(following, mail->merged);
+    knowledge_release(&following->pool, mail->merged);
     mail->merged = NULL;
     mail->merged_end = end;
     following->serial++;
@@ -159,11 +93,11 @@ static struct knowledge *merged(struct following *following, struct mail *mail, 
             continue; // it wrote nothing of these
         const struct moment *sent = &mail->sent[writer->cu];
         if (!mail->merged)
-            mail->merged = knowledge_copy(following, sent->shared);
+            mail->merged = knowledge_copy(&following->pool, sent->shared);
         // Of a CU that has tiles left to read and to write, only its stage before is over.
         const bool has_more = mail->by_tile && writer->highest >= end;
         if (has_more)
-            raise(&mail->merged->event[writer->cu], sent->own - 1);
+            event_raise(&mail->merged->event[writer->cu], sent->own - 1);
         else
             join_sent(following, mail->merged, mail, writer->cu, sent->own);
     }
@@ -175,48 +109,23 @@ static void receive_all(struct following *following, struct mail *mail, int end,
     struct knowledge *all = merged(following, mail, end), *mine = following->now[cu].shared;
     if (mine->serial != following->serial) {
         mine->serial = following->serial;
-        if (contains(following, all, mine)) {
+        if (knowledge_contains(&following->pool, all, mine)) {
             mine->joined = all;
         } else {
-            mine->joined = knowledge_copy(following, mine);
-            join(following, mine->joined, all);
+            mine->joined = knowledge_copy(&following->pool, mine);
+            knowledge_join(&following->pool, mine->joined, all);
             mine->joined->holders = 0;
         }
     }
-    following->now[cu].shared = hold(mine->joined);
-    release(following, mine);
-}
-
-// What the last CU of a stage received tile by tile: a neighbour that reads the same, like another
-// split of the same head, then knows the same.
-struct receipt {
-    struct knowledge *before, *after; // NULL: there is none
-    int first, end;                   // tiles
-};
-
-static bool same_elements(const struct plan_body *body, const struct receipt *last, int first,
-                          int end) {
-    if (end - first != last->end - last->first)
-        return false;
-    for (int r = 0; r < body->reads_count; r++) // tiles of a CU follow each other alike
-        if (access_range(&body->reads[r].span, first, 0).first !=
-            access_range(&body->reads[r].span, last->first, 0).first)
-            return false;
-    return end - first == 1;
+    following->now[cu].shared = knowledge_hold(mine->joined);
+    knowledge_release(&following->pool, mine);
 }
 
 // CU `cu` has received the elements that tiles first .. end - 1 of `body` read. Of a writer that
-// goes from tile to tile, only its stage before is over.
+// goes from tile to tile, only its stage before is over until its last tile is.
 static void receive_part(struct following *following, const struct mail *mail,
-                         const struct plan_body *body, int cu, int first, int end,
-                         struct receipt *last) {
-    struct knowledge *before = following->now[cu].shared;
-    if (last->before == before && same_elements(body, last, first, end)) {
-        following->now[cu].shared = hold(last->after);
-        release(following, before);
-        return;
-    }
-    struct knowledge *mine = knowledge_copy(following, before);
+                         const struct plan_body *body, int cu, int first, int end) {
+    struct knowledge *mine = knowledge_copy(&following->pool, following->now[cu].shared);
     following->serial++;
     for (int r = 0; r < body->reads_count; r++)
         for (int tile = first; tile < end; tile++)
@@ -224,16 +133,15 @@ static void receive_part(struct following *following, const struct mail *mail,
                 const struct element_range range = access_range(&body->reads[r].span, tile, chunk);
                 for (int64_t e = range.first; e < range.first + range.count; e++) {
                     const int from = mail->owner[e];
-                    if (mail->by_tile && mail->has_tiles[from])
-                        raise(&mine->event[from], mail->sent[from].own - 1);
+                    if (mail->by_tile && !mail->last_tile[e])
+                        event_raise(&mine->event[from], mail->sent[from].own - 1);
                     else
                         join_sent(following, mine, mail, from, mail->sent[from].own);
                 }
-                following->work += range.count;
+                following->pool.work += range.count;
             }
+    knowledge_release(&following->pool, following->now[cu].shared);
     following->now[cu].shared = mine;
-    *last = (struct receipt){before, mine, first, end};
-    release(following, before);
 }
 
 static void note_reading(struct following *following, struct mail *mail,
@@ -248,7 +156,7 @@ static void note_reading(struct following *following, struct mail *mail,
         for (int64_t e = range.first; e < range.first + range.count; e++)
             mail->unread[e] = -1;
     }
-    following->work += mailbox->pairs;
+    following->pool.work += mailbox->pairs;
     int i = 0;
     while (i < mail->reading_count && mail->readings[i].body != b)
         i++;
@@ -272,7 +180,6 @@ static void read_stage(struct following *following, int stage, int event, bool f
     if (!partial)
         merged(following, mail, end_element);
     following->serial++;
-    struct receipt last = {0};
     for (int cu = 0; cu < following->cus; cu++) {
         const int tile = partition->first_tile[cu], end = partition->first_tile[cu + 1];
         if (tile == end)
@@ -280,9 +187,9 @@ static void read_stage(struct following *following, int stage, int event, bool f
         if (!partial)
             receive_all(following, mail, end_element, cu);
         else if (first)
-            receive_part(following, mail, body, cu, tile, tile + 1, &last);
+            receive_part(following, mail, body, cu, tile, tile + 1);
         else if (tile + 1 < end)
-            receive_part(following, mail, body, cu, tile + 1, end, &last);
+            receive_part(following, mail, body, cu, tile + 1, end);
         following->now[cu].own = event;
     }
     if (first)
@@ -317,7 +224,7 @@ static void find_late(struct following *following, struct knowledge *knowledge,
     for (int cu = 0; cu < following->cus && found < 2; cu++)
         if (plan_tiles_of(partition, cu) > 0 && knowledge->event[cu] < reading->event)
             knowledge->late[found++] = cu;
-    following->work += following->cus;
+    following->pool.work += following->cus;
 }
 
 // Every writer must know that every reader of everything has read. A CU knows of itself.
@@ -349,7 +256,7 @@ static bool check_partial(struct following *following, const struct writing *wri
         const int cu = owner[e];
         if (cu < 0 || readers[e].first < 0)
             continue;
-        following->work += readers[e].last - readers[e].first;
+        following->pool.work += readers[e].last - readers[e].first;
         for (int from = readers[e].first; from <= readers[e].last; from++)
             if (from != cu && plan_tiles_of(partition, from) > 0 &&
                 following->now[cu].shared->event[from] < reading->event)
@@ -382,7 +289,7 @@ static bool check_write(struct following *following, const struct writing *writi
         const bool partial = following->readers[reading->body] != NULL;
         good = (partial ? check_partial : check_full)(following, writing, reading);
     }
-    following->work += (1 + mail->reading_count) * (int64_t)writing->mailbox->pairs;
+    following->pool.work += (1 + mail->reading_count) * (int64_t)writing->mailbox->pairs;
     return good;
 }
 
@@ -392,18 +299,18 @@ static void publish(struct following *following, const struct writing *writing, 
     const struct writers *writers = &following->writers[writing->body];
     struct mail *mail = &following->mail[writing->mailbox - checking->plan->mailboxes];
     for (int cu = 0; cu < following->cus; cu++) {
-        release(following, mail->sent[cu].shared);
+        knowledge_release(&following->pool, mail->sent[cu].shared);
         mail->sent[cu].shared = NULL;
     }
-    release(following, mail->merged);
+    knowledge_release(&following->pool, mail->merged);
     mail->merged = NULL;
     mail->owner = owner;
     mail->writers = writers;
-    mail->has_tiles = following->has_tiles[writing->body];
+    mail->last_tile = following->last_tile[writing->body];
     mail->by_tile = following->readers[writing->body] != NULL;
     for (int i = 0; i < writers->count; i++) {
         const int cu = writers->list[i].cu;
-        mail->sent[cu] = (struct moment){hold(following->now[cu].shared), event};
+        mail->sent[cu] = (struct moment){knowledge_hold(following->now[cu].shared), event};
     }
     for (int e = 0; e < pairs; e++)
         mail->unread[e] = owner[e] < 0 ? mail->unread[e] : owner[e];
@@ -439,8 +346,8 @@ static bool follow_position(struct following *following, int position, bool head
             return false;
         for (int cu = 0; cu < following->cus; cu++)
             following->now[cu].own = event + 1;
-        following->work += following->cus;
-        if (following->work > MAX_WORK || following->held > MAX_HELD)
+        following->pool.work += following->cus;
+        if (following->pool.work > MAX_WORK || following->pool.held > MAX_HELD)
             return violation(following->checking,
                              "the hand-offs are too many to be followed beyond %s",
                              stage_name(checking, s));
@@ -511,12 +418,21 @@ static struct writers writers_of(const struct checking *checking, int b) {
     return writers;
 }
 
-static const bool *tiles_of(const struct checking *checking, int b) {
-    const size_t cus = (size_t)checking->plan->machine.cus;
-    bool *has_tiles = arena_array(checking->arena, cus, sizeof *has_tiles);
-    for (size_t cu = 0; cu < cus; cu++)
-        has_tiles[cu] = plan_tiles_of(checking->partition_of[b], (int)cu) > 1;
-    return has_tiles;
+// Of each element, whether all of its writer's tiles are over when it is there.
+static const bool *last_tiles_of(const struct checking *checking, int b) {
+    const struct plan_body *body = &checking->plan->bodies[b];
+    const struct plan_partition *partition = checking->partition_of[b];
+    bool *last_tile = arena_array(checking->arena, (size_t)checking->pairs[b] + 1, sizeof(bool));
+    for (int cu = 0; cu < checking->plan->machine.cus; cu++)
+        for (int w = 0; w < body->writes_count && plan_tiles_of(partition, cu) > 0; w++)
+            for (int chunk = 0; chunk < body->writes[w].span.chunks; chunk++) {
+                const struct element_range range =
+                    access_range(&body->writes[w].span, partition->first_tile[cu + 1] - 1, chunk);
+                for (int64_t e = range.first; e < range.first + range.count; e++)
+                    if (e < checking->pairs[b]) // else an element of a larger mailbox
+                        last_tile[e] = true;
+            }
+    return last_tile;
 }
 
 // Two positions of a prompt, then three that are generated: from the second of a kind on, all that
@@ -525,17 +441,20 @@ static void follow_launch(struct checking *checking, bool export_logits) {
     const struct plan_plan *plan = checking->plan;
     struct arena *arena = checking->arena;
     const size_t cus = (size_t)plan->machine.cus, mailboxes = (size_t)plan->mailboxes_count;
-    struct following following = {.checking = checking, .cus = plan->machine.cus};
+    struct following following = {
+        .checking = checking,
+        .cus = plan->machine.cus,
+        .pool = {.arena = arena, .cus = plan->machine.cus},
+    };
     following.now = arena_array(arena, cus, sizeof *following.now);
     following.mail = arena_array(arena, mailboxes, sizeof *following.mail);
     const size_t bodies = (size_t)plan->bodies_count;
     following.readers = arena_array(arena, bodies, sizeof *following.readers);
     following.reader_pairs = arena_array(arena, bodies, sizeof *following.reader_pairs);
-    following.has_tiles = arena_array(arena, bodies, sizeof *following.has_tiles);
-    struct knowledge nothing = {.event = arena_array(arena, cus + EVENTS_AT_ONCE, sizeof(int))};
-    struct knowledge *start = knowledge_copy(&following, &nothing);
+    following.last_tile = arena_array(arena, bodies, sizeof *following.last_tile);
+    struct knowledge *start = knowledge_new(&following.pool);
     for (size_t cu = 0; cu < cus; cu++)
-        following.now[cu].shared = hold(start);
+        following.now[cu].shared = knowledge_hold(start);
     for (size_t i = 0; i < mailboxes; i++) {
         struct mail *mail = &following.mail[i];
         const size_t pairs = (size_t)plan->mailboxes[i].pairs;
@@ -549,7 +468,7 @@ static void follow_launch(struct checking *checking, bool export_logits) {
     for (int b = 0; b < plan->bodies_count; b++) {
         following.reader_pairs[b] = reader_pairs_of(checking, b);
         following.readers[b] = readers_of(checking, b, following.reader_pairs[b]);
-        following.has_tiles[b] = tiles_of(checking, b);
+        following.last_tile[b] = last_tiles_of(checking, b);
         following.writers[b] = writers_of(checking, b);
     }
     enum { PROMPT = 2, ALL_POSITIONS = 5 };

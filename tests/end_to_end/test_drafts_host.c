@@ -3,7 +3,7 @@
 #include "generator/base/file.h"
 #include "runtime/float_formats.h"
 #include "runtime/monogen.h"
-#include "tests/support/draft.h"
+#include "tests/support/drafts.h"
 #include "tests/support/generated.h"
 #include "tests/support/kernel_folder.h"
 #include "tests/support/printed.h"
@@ -328,62 +328,13 @@ static void test_everywhere(void **state) {
     expect_draft(build_rich_everywhere, "everywhere", "kv=fp32 cus=40 kv_splits=2");
 }
 
-static int mlp_of(struct draft *draft, int h, const char *wide, const char *narrow) {
-    const int rows = draft_linear(draft, h, wide, draft->model->mlp);
-    return draft_linear(draft, draft_activation(draft, OP_SILU, rows), narrow,
-                        draft->model->hidden);
-}
-
-// What two products of one body publish is there at the same time.
-static void build_two_mlps_side_by_side(struct draft *draft) {
-    int x = draft_embed(draft);
-    for (draft->layer = 0; draft->layer < draft->model->layers; draft->layer++) {
-        const int h = draft_norm(draft, x, "norm");
-        const int one = mlp_of(draft, h, "wide_1", "narrow_1");
-        const int other = mlp_of(draft, h, "wide_2", "narrow_2");
-        x = draft_add(draft, draft_add(draft, one, other), x);
-    }
-    draft->layer = -1;
-    draft_logits(draft, draft_norm(draft, x, "final_norm"));
-}
-
-// The residual of before attention is needed when the newer one is there already.
-static void build_older_residual_read_late(struct draft *draft) {
-    int x = draft_embed(draft);
-    for (draft->layer = 0; draft->layer < draft->model->layers; draft->layer++) {
-        const int newer = draft_add(
-            draft, x, mlp_of(draft, draft_norm(draft, x, "norm_1"), "wide_1", "narrow_1"));
-        const int of_newer =
-            mlp_of(draft, draft_norm(draft, newer, "norm_2"), "wide_2", "narrow_2");
-        const int of_older = mlp_of(draft, draft_norm(draft, x, "norm_3"), "wide_3", "narrow_3");
-        x = draft_add(draft, draft_add(draft, newer, of_newer), of_older);
-    }
-    draft->layer = -1;
-    draft_logits(draft, draft_norm(draft, x, "final_norm"));
-}
-
-// Products of products, of one shape: each reads what the one before wrote, and writes its own.
-static void build_chain_of_products(struct draft *draft) {
-    const int hidden = draft->model->hidden;
-    int x = draft_embed(draft);
-    for (draft->layer = 0; draft->layer < draft->model->layers; draft->layer++) {
-        int y = draft_linear(draft, draft_norm(draft, x, "norm"), "first", hidden);
-        y = draft_activation(draft, OP_SILU, draft_linear(draft, y, "second", hidden));
-        y = draft_activation(draft, OP_SILU, draft_linear(draft, y, "third", hidden));
-        y = draft_activation(draft, OP_SILU, draft_linear(draft, y, "fourth", hidden));
-        x = draft_add(draft, x, draft_linear(draft, y, "last", hidden));
-    }
-    draft->layer = -1;
-    draft_logits(draft, draft_norm(draft, x, "final_norm"));
-}
-
 static void test_values_that_are_there_at_once(void **state) {
     (void)state;
-    expect_draft(build_two_mlps_side_by_side, "two MLPs", "kv=fp32 cus=3");
-    expect_draft(build_two_mlps_side_by_side, "two MLPs", "kv=fp32 cus=3 residual=everywhere");
-    expect_draft(build_older_residual_read_late, "older residual", "kv=fp32 cus=3");
-    expect_draft(build_chain_of_products, "chain", "kv=fp32 cus=3");
-    expect_draft(build_chain_of_products, "chain", "kv=fp32 cus=3 residual=everywhere");
+    expect_draft(build_side_by_side, "two MLPs", "kv=fp32 cus=3");
+    expect_draft(build_side_by_side, "two MLPs", "kv=fp32 cus=3 residual=everywhere");
+    expect_draft(build_older_residual, "older residual", "kv=fp32 cus=3");
+    expect_draft(build_chain, "chain", "kv=fp32 cus=3");
+    expect_draft(build_chain, "chain", "kv=fp32 cus=3 residual=everywhere");
 }
 
 int main(void) {

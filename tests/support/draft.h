@@ -42,11 +42,4 @@ bool made_plan_of(struct made_plan *made, void (*build)(struct draft *draft), co
 void made_plan_of_open(struct made_plan *made, void (*build)(struct draft *draft),
                        const char *target, const char *set);
 
-// Two graphs that together use what stages can do. Owned: fused and sliced q, k, v with biases,
-// heads of q and k normed, windows, soft-caps, a partial rotation in one layer and none in another,
-// a gated MLP with tanh-GELU, a parallel one without a gate, scales everywhere. Everywhere: norms
-// after attention and MLP, all of q and k normed together.
-void build_rich_owned(struct draft *draft);
-void build_rich_everywhere(struct draft *draft);
-
 #endif

@@ -141,6 +141,15 @@ static void remove_at(const struct edit *edit, const struct place *place) {
     value_table_set(edit->arena, parent, place->field, value_nil(edit->arena));
 }
 
+static void move_to_front(const struct edit *edit, const struct place *place) {
+    if (place->field)
+        fail_msg("no item of a list: %s", edit->line);
+    struct value **items = place->parent->list.items, *item = items[place->item];
+    for (size_t i = place->item; i > 0; i--)
+        items[i] = items[i - 1];
+    items[0] = item;
+}
+
 static void apply(const struct edit *edit, struct value *root) {
     const char *equals = strstr(edit->line, " = ");
     if (!equals)
@@ -148,6 +157,10 @@ static void apply(const struct edit *edit, struct value *root) {
     const struct place place = find(edit, root, edit->line, (size_t)(equals - edit->line));
     const char *text = equals + strlen(" = ");
     struct value *before = value_at(edit, &place);
+    if (strcmp(text, "first") == 0) {
+        move_to_front(edit, &place);
+        return;
+    }
     if (strncmp(text, "add ", 4) == 0) {
         if (!before || before->kind != VALUE_LIST)
             fail_msg("no list to add to: %s", edit->line);

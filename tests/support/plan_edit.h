@@ -9,7 +9,7 @@
 //   of
 //          stages BODY or BODY@LAYER: "stages.qkv@1.read_epoch", "bodies.down.reads[0].span.first".
 //   VALUE: JSON, with ' for ". null removes the field or the item; +N (N may be negative), *N and
-//          /N change a number; "add JSON" adds an item to a list.
+//          /N change a number; "add JSON" adds an item to a list, "first" makes an item its first.
 // The copy is printed and read back on the way, and belongs to the arena. Fails the test where an
 // edit means nothing or the plan cannot be read back.
 struct plan_plan plan_edited(const struct plan_plan *plan, const char *edits, struct arena *arena);

@@ -52,6 +52,11 @@ static void test_what_the_planner_makes_is_proved(void **state) {
         {"tests/specs/tiny.lua", "host", "cus=512"},
         {"tests/specs/tiny.lua", "host", "cus=3 layers=1"},
         {"tests/specs/tiny.lua", "host", "cus=3 unroll=loop tile_rows=2"},
+        {"tests/specs/tiny.lua", "host", "cus=7 kv_splits=3"},
+        {"tests/specs/tiny.lua", "host", "cus=64 kv_splits=64"},
+        {"tests/specs/tiny.lua", "host", "cus=3 residual=everywhere"},
+        {"tests/specs/tiny.lua", "host", "cus=50 residual=everywhere tie_embeddings=true"},
+        {"tests/specs/tiny.lua", "host", "cus=5 residual=everywhere kv_splits=5 buffers=unshared"},
         {"tests/specs/tiny.lua", "mi300x", ""},
         {"tests/specs/tiny.lua", "mi300x", "cus=17 tie_embeddings=true"},
         {"austen-3m", "host", "cus=1"},
@@ -60,6 +65,8 @@ static void test_what_the_planner_makes_is_proved(void **state) {
         {"austen-3m", "host", "cus=64 context=16"},
         {"austen-3m", "mi300x", ""},
         {"austen-3m", "mi300x", "kv=fp32 unroll=inline"},
+        {"austen-3m", "mi300x", "residual=everywhere buffers=unshared"},
+        {"austen-3m", "mi300x", "kv_splits=1"},
         {"llama-3.2-1b", "mi300x", "context=4096"},
         {"llama-3.2-1b", "mi300x", "cus=100 prefetch_units=8 layers=3"},
     };
@@ -106,6 +113,28 @@ static void test_nothing_is_looked_at_without_form(void **state) {
         assert_memory_equal(diagnostics.items[i].message, "[form] ", 7);
 }
 
+static void expect_one_violation(const char *message) {
+    struct plan_proof proof;
+    assert_false(plan_check(&made.plan, "plan.lua", &proof, &diagnostics));
+    assert_string_equal(diagnostics.items[diagnostics.count - 1].message, message);
+}
+
+// What no edit of a printed plan shows: see bad_plans.def.
+static void test_texts_and_rows_are_bounded(void **state) {
+    (void)state;
+    char text[4098];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    made_plan_open(&made, "austen-3m", "host", "");
+    const char *command = made.plan.command;
+    made.plan.command = text;
+    expect_one_violation("[form] command is longer than 4096 bytes");
+    made.plan.command = command;
+    for (int b = 0; b < made.plan.bodies_count; b++)
+        made.plan.bodies[b].rows = 1 << 24;
+    expect_one_violation("[form] the stages have 402665472 rows, at most 268435456 are supported");
+}
+
 static void test_an_empty_plan_is_refused(void **state) {
     (void)state;
     struct plan_proof proof;
@@ -133,6 +162,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_few_of_many_violations_are_shown, prepare, close_plan),
         cmocka_unit_test_setup_teardown(test_nothing_is_looked_at_without_form, prepare,
                                         close_plan),
+        cmocka_unit_test_setup_teardown(test_texts_and_rows_are_bounded, prepare, close_plan),
         cmocka_unit_test_setup_teardown(test_an_empty_plan_is_refused, prepare, close_plan),
         cmocka_unit_test_setup_teardown(test_a_violation_names_place_and_numbers, prepare,
                                         close_plan),

@@ -2,7 +2,7 @@
 // the plan, unless a table here says why the change is harmless. Then many are changed at once, by
 // chance: the checker must answer whatever it is given.
 #include "generator/plan/check.h"
-#include "tests/support/draft.h"
+#include "tests/support/drafts.h"
 #include "tests/support/printed.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 // plan, unless it means what it meant before (plan_meaning.h). Counts them by kind.
 // MONOGEN_TEST_ALL=1 injects 10,000.
 #include "generator/plan/check.h"
-#include "tests/support/draft.h"
+#include "tests/support/drafts.h"
 #include "tests/support/generated.h"
 #include "tests/support/plan_faults.h"
 #include "tests/support/plan_meaning.h"

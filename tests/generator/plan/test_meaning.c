@@ -1,7 +1,7 @@
 // However a plan deals rows, splits the context, keeps the residual, shares mailboxes and writes
 // its layers out: it computes the same, whoever is slow.
 #include "generator/plan/check.h"
-#include "tests/support/draft.h"
+#include "tests/support/drafts.h"
 #include "tests/support/plan_meaning.h"
 #include "tests/support/printed.h"
 
