@@ -21,8 +21,8 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 }
 
 // A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
-// publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to fetch
-// while it ends.
+// publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to
+// fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
     if constexpr (KIND & STREAMS)
@@ -41,7 +41,8 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         worker.after_layers_units = after.units;
         if constexpr (KIND & HANDS_OFF) {
             // rope
-            const float *rope_1 = argument_rope() + 0 + (u64)worker.position * 16;
+            const float *rope_1 =
+                argument_rope() + 0 + (u64)worker.position * 16;
             for (int i = (int)lane(); i < 16; i += (int)WAVE_LANES)
                 lds.rope[0 + i] = rope_1[i];
         }
@@ -49,21 +50,21 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0});                       // step 0   stage_embed.hip:26
         NO_UNROLL
         for (u32 layer = 0; layer < LAYERS; layer++) {
-            stage_qkv<KIND, attention_output_slice>(worker, stream, 1 + layer * 5,           // step 1 + 5 a layer   stage_linear.hip:144
+            stage_qkv<KIND, attention_output_slice>(worker, stream, 1 + layer * 5,           // step 1 + 5 a layer   stage_linear.hip:149
                 {MAIL_HIDDEN, epoch + layer}, {MAIL_QKV, epoch + layer}, at(layer, 0x0, 0x200));
-            stage_attention<KIND>(worker, 2 + layer * 5,                                     // step 2 + 5 a layer   stage_attention.hip:168
+            stage_attention<KIND>(worker, 2 + layer * 5,                                     // step 2 + 5 a layer   stage_attention.hip:176
                 {MAIL_QKV, epoch + layer}, {MAIL_ATTENDED, epoch + layer}, far_at(layer, 0x0, 0x2000), 0);
-            stage_attention_output<KIND, gate_up_slice>(worker, stream, 3 + layer * 5,       // step 3 + 5 a layer   stage_linear.hip:144
+            stage_attention_output<KIND, gate_up_slice>(worker, stream, 3 + layer * 5,       // step 3 + 5 a layer   stage_linear.hip:149
                 {MAIL_ATTENDED, epoch + layer}, {MAIL_HIDDEN_2, epoch + layer});
-            stage_gate_up<KIND, down_slice>(worker, stream, 4 + layer * 5,                   // step 4 + 5 a layer   stage_linear.hip:144
+            stage_gate_up<KIND, down_slice>(worker, stream, 4 + layer * 5,                   // step 4 + 5 a layer   stage_linear.hip:149
                 {MAIL_HIDDEN_2, epoch + layer}, {MAIL_GATED, epoch + layer}, at(layer, 0x100, 0x200));
-            stage_down<KIND, next_layer_slice>(worker, stream, 5 + layer * 5,                // step 5 + 5 a layer   stage_linear.hip:144
+            stage_down<KIND, next_layer_slice>(worker, stream, 5 + layer * 5,                // step 5 + 5 a layer   stage_linear.hip:149
                 {MAIL_GATED, epoch + layer}, {MAIL_HIDDEN, epoch + 1 + layer});
         }
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:144
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:149
                 {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
             stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
                 {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
