@@ -52,8 +52,12 @@ void knowledge_join(struct knowledge_pool *pool, struct knowledge *into,
 bool knowledge_contains(struct knowledge_pool *pool, const struct knowledge *all,
                         const struct knowledge *part) {
     pool->work += pool->cus;
-    for (int cu = 0; cu < pool->cus; cu++)
-        if (part->event[cu] > all->event[cu])
+    for (int cu = 0; cu < pool->cus; cu += EVENTS_AT_ONCE) {
+        int more = 0;
+        for (int i = cu; i < cu + EVENTS_AT_ONCE; i++) // as one vector
+            more |= part->event[i] > all->event[i];
+        if (more)
             return false;
+    }
     return true;
 }

@@ -6,6 +6,7 @@
 // is over. A CU knows for each other CU the latest event that has certainly happened. Most CUs know
 // the same: what they know is shared (check_knowledge.h), only their own entry differs.
 #include "generator/plan/access.h"
+#include "generator/plan/check_edges.h"
 #include "generator/plan/check_knowledge.h"
 #include "generator/plan/check_rules.h"
 
@@ -20,29 +21,16 @@ struct reading {
     int body, event;
 };
 
-// The CUs that may read an element: those from the first to the last that have tiles; -1: none.
-struct readers {
-    int first, last;
-};
-
-// The CUs that write in a body, each with the lowest and the highest of its elements.
-struct writer {
-    int cu, lowest, highest;
-};
-struct writers {
-    struct writer *list;
-    int count;
-    bool all; // they write every pair of the mailbox
-};
-
 struct mail {                 // the last write of a mailbox
     struct moment *sent;      // [cus] what each writer knew; shared NULL: it wrote nothing
     struct knowledge *merged; // what writers of the first elements knew together, NULL: not asked
     int merged_end;           // how many elements these are
-    const int *owner;         // [pairs] who wrote
+    struct knowledge *part;   // what the writers of `part_of` knew together, NULL: not asked
+    const struct sources *part_of;
+    int body;                      // who wrote
     const struct writers *writers; // the same as a list
-    const bool *last_tile;         // [pairs] whether it is of its writer's last tile
     bool by_tile;                  // they read and wrote tile by tile
+    bool some_unread;              // else `unread` is nothing
     int *unread;                   // [pairs] who wrote what nobody has read yet, -1: somebody has
     struct reading *readings;      // [bodies]
     int reading_count;
@@ -51,12 +39,9 @@ struct mail {                 // the last write of a mailbox
 struct following {
     struct checking *checking;
     int cus, stages_followed;
-    struct moment *now;       // [cus]
-    struct mail *mail;        // [mailboxes]
-    struct readers **readers; // [bodies] [reader_pairs] of each element; NULL: each CU reads all
-    int *reader_pairs;        // [bodies] elements up to the last that the body reads
-    struct writers *writers;  // [bodies]
-    const bool **last_tile;   // [bodies] [pairs] whether it is of its writer's last tile
+    struct moment *now; // [cus]
+    struct mail *mail;  // [mailboxes]
+    struct edges *edges;
     struct knowledge_pool pool;
     int64_t serial;
 };
@@ -84,7 +69,7 @@ static struct knowledge *merged(struct following *following, struct mail *mail, 
     if (mail->merged && mail->merged_end == end)
         return mail->merged;
     knowledge_release(&following->pool, mail->merged);
-    mail->merged = NULL;
+    mail->merged = knowledge_new(&following->pool);
     mail->merged_end = end;
     following->serial++;
     for (int i = 0; i < mail->writers->count; i++) {
@@ -92,8 +77,6 @@ static struct knowledge *merged(struct following *following, struct mail *mail, 
         if (writer->lowest >= end)
             continue; // it wrote nothing of these
         const struct moment *sent = &mail->sent[writer->cu];
-        if (!mail->merged)
-            mail->merged = knowledge_copy(&following->pool, sent->shared);
         // Of a CU that has tiles left to read and to write, only its stage before is over.
         const bool has_more = mail->by_tile && writer->highest >= end;
         if (has_more)
@@ -121,42 +104,50 @@ static void receive_all(struct following *following, struct mail *mail, int end,
     knowledge_release(&following->pool, mine);
 }
 
-// CU `cu` has received the elements that tiles first .. end - 1 of `body` read. Of a writer that
-// goes from tile to tile, only its stage before is over until its last tile is.
-static void receive_part(struct following *following, const struct mail *mail,
-                         const struct plan_body *body, int cu, int first, int end) {
-    struct knowledge *mine = knowledge_copy(&following->pool, following->now[cu].shared);
-    following->serial++;
-    for (int r = 0; r < body->reads_count; r++)
-        for (int tile = first; tile < end; tile++)
-            for (int chunk = 0; chunk < body->reads[r].span.chunks; chunk++) {
-                const struct element_range range = access_range(&body->reads[r].span, tile, chunk);
-                for (int64_t e = range.first; e < range.first + range.count; e++) {
-                    const int from = mail->owner[e];
-                    if (mail->by_tile && !mail->last_tile[e])
-                        event_raise(&mine->event[from], mail->sent[from].own - 1);
-                    else
-                        join_sent(following, mine, mail, from, mail->sent[from].own);
-                }
-                following->pool.work += range.count;
-            }
-    knowledge_release(&following->pool, following->now[cu].shared);
-    following->now[cu].shared = mine;
+// CU `cu` has received what its first tile reads, or what the rest do. CUs that heard the same from
+// the same, one after the other, ask once what these knew.
+static void receive_part(struct following *following, struct mail *mail, int reader, int cu,
+                         bool first) {
+    const struct sources *sources = edges_sources(following->edges, reader, mail->body, first)[cu];
+    if (mail->part_of != sources) {
+        knowledge_release(&following->pool, mail->part);
+        mail->part = knowledge_new(&following->pool);
+        mail->part_of = sources;
+        following->serial++;
+        for (int i = 0; i < sources->count; i++) {
+            const int from = sources->list[i].cu, own = mail->sent[from].own;
+            if (sources->list[i].whole)
+                join_sent(following, mail->part, mail, from, own);
+            else
+                event_raise(&mail->part->event[from], own - 1);
+        }
+    }
+    struct knowledge *mine = following->now[cu].shared;
+    if (knowledge_contains(&following->pool, mail->part, mine)) {
+        following->now[cu].shared = knowledge_hold(mail->part);
+    } else {
+        following->now[cu].shared = knowledge_copy(&following->pool, mine);
+        knowledge_join(&following->pool, following->now[cu].shared, mail->part);
+    }
+    knowledge_release(&following->pool, mine);
 }
 
 static void note_reading(struct following *following, struct mail *mail,
                          const struct plan_mailbox *mailbox, int b, int event) {
     const struct plan_body *body = &following->checking->plan->bodies[b];
-    const struct readers *readers = following->readers[b];
-    for (int e = 0; e < mailbox->pairs && e < following->reader_pairs[b]; e++)
+    const struct readers *readers = following->edges->readers[b];
+    if (following->edges->reads_through[b] >= mailbox->pairs)
+        mail->some_unread = false;
+    for (int e = 0;
+         mail->some_unread && e < mailbox->pairs && e < following->edges->reader_pairs[b]; e++)
         if (readers && readers[e].first >= 0)
             mail->unread[e] = -1;
-    for (int r = 0; r < body->reads_count && !readers; r++) {
+    for (int r = 0; mail->some_unread && r < body->reads_count && !readers; r++) {
         const struct element_range range = access_range(&body->reads[r].span, 0, 0);
         for (int64_t e = range.first; e < range.first + range.count; e++)
             mail->unread[e] = -1;
     }
-    following->pool.work += mailbox->pairs;
+    following->pool.work += mail->some_unread ? mailbox->pairs : 0;
     int i = 0;
     while (i < mail->reading_count && mail->readings[i].body != b)
         i++;
@@ -172,11 +163,12 @@ static void read_stage(struct following *following, int stage, int event, bool f
     const int b = body_index(checking, body);
     const struct plan_mailbox *mailbox = checking->reads_from[stage];
     const struct plan_partition *partition = checking->partition_of[b];
-    const bool partial = following->readers[b] != NULL;
+    const bool partial = following->edges->readers[b] != NULL;
     if (!mailbox || (!first && !partial))
         return;
     struct mail *mail = &following->mail[mailbox - checking->plan->mailboxes];
-    const int end_element = following->reader_pairs[b]; // `access` ensures that it starts at 0
+    const int end_element =
+        following->edges->reader_pairs[b]; // `access` ensures that it starts at 0
     if (!partial)
         merged(following, mail, end_element);
     following->serial++;
@@ -186,10 +178,8 @@ static void read_stage(struct following *following, int stage, int event, bool f
             continue; // it passes the stage by
         if (!partial)
             receive_all(following, mail, end_element, cu);
-        else if (first)
-            receive_part(following, mail, body, cu, tile, tile + 1);
-        else if (tile + 1 < end)
-            receive_part(following, mail, body, cu, tile + 1, end);
+        else if (first || tile + 1 < end)
+            receive_part(following, mail, b, cu, first);
         following->now[cu].own = event;
     }
     if (first)
@@ -230,7 +220,7 @@ static void find_late(struct following *following, struct knowledge *knowledge,
 // Every writer must know that every reader of everything has read. A CU knows of itself.
 static bool check_full(struct following *following, const struct writing *writing,
                        const struct reading *reading) {
-    const struct writers *writers = &following->writers[writing->body];
+    const struct writers *writers = &following->edges->writers[writing->body];
     following->serial++;
     for (int i = 0; i < writers->count; i++) {
         const int cu = writers->list[i].cu;
@@ -247,20 +237,17 @@ static bool check_full(struct following *following, const struct writing *writin
 // Every writer of an element must know that the CUs that read it have done so.
 static bool check_partial(struct following *following, const struct writing *writing,
                           const struct reading *reading) {
-    const struct checking *checking = following->checking;
-    const int *owner = checking->owner[writing->body];
-    const struct plan_partition *partition = checking->partition_of[reading->body];
-    const struct readers *readers = following->readers[reading->body];
-    const int pairs = checking->pairs[writing->body];
-    for (int e = 0; e < pairs && e < following->reader_pairs[reading->body]; e++) {
-        const int cu = owner[e];
-        if (cu < 0 || readers[e].first < 0)
-            continue;
-        following->pool.work += readers[e].last - readers[e].first;
-        for (int from = readers[e].first; from <= readers[e].last; from++)
-            if (from != cu && plan_tiles_of(partition, from) > 0 &&
-                following->now[cu].shared->event[from] < reading->event)
-                return unread(following, writing, cu, e, reading, from);
+    const struct plan_partition *partition = following->checking->partition_of[reading->body];
+    const struct overwrites *overwrites =
+        edges_overwrites(following->edges, reading->body, writing->body);
+    for (int i = 0; i < overwrites->count; i++) {
+        const struct overwrite *overwrite = &overwrites->list[i];
+        const int *event = following->now[overwrite->cu].shared->event;
+        following->pool.work += overwrite->last - overwrite->first;
+        for (int from = overwrite->first; from <= overwrite->last; from++)
+            if (from != overwrite->cu && event[from] < reading->event &&
+                plan_tiles_of(partition, from) > 0)
+                return unread(following, writing, overwrite->cu, overwrite->element, reading, from);
     }
     return true;
 }
@@ -268,9 +255,9 @@ static bool check_partial(struct following *following, const struct writing *wri
 // Where nobody has read what was written, only the same CU may write again: its stores to one place
 // arrive in their order.
 static bool check_unread(struct following *following, const struct writing *writing,
-                         const int *unread_of) {
-    const int *owner = following->checking->owner[writing->body];
-    for (int e = 0; e < following->checking->pairs[writing->body]; e++)
+                         const struct mail *mail) {
+    const int *owner = following->checking->owner[writing->body], *unread_of = mail->unread;
+    for (int e = 0; mail->some_unread && e < following->checking->pairs[writing->body]; e++)
         if (owner[e] >= 0 && unread_of[e] >= 0 && owner[e] != unread_of[e])
             return violation(following->checking,
                              "%s, %s position %d: CU %d overwrites element %d of %s, which CU %d "
@@ -283,10 +270,10 @@ static bool check_unread(struct following *following, const struct writing *writ
 static bool check_write(struct following *following, const struct writing *writing) {
     const struct mail *mail =
         &following->mail[writing->mailbox - following->checking->plan->mailboxes];
-    bool good = check_unread(following, writing, mail->unread);
+    bool good = check_unread(following, writing, mail);
     for (int i = 0; i < mail->reading_count && good; i++) {
         const struct reading *reading = &mail->readings[i];
-        const bool partial = following->readers[reading->body] != NULL;
+        const bool partial = following->edges->readers[reading->body] != NULL;
         good = (partial ? check_partial : check_full)(following, writing, reading);
     }
     following->pool.work += (1 + mail->reading_count) * (int64_t)writing->mailbox->pairs;
@@ -296,24 +283,29 @@ static bool check_write(struct following *following, const struct writing *writi
 static void publish(struct following *following, const struct writing *writing, int event) {
     const struct checking *checking = following->checking;
     const int pairs = checking->pairs[writing->body], *owner = checking->owner[writing->body];
-    const struct writers *writers = &following->writers[writing->body];
+    const struct writers *writers = &following->edges->writers[writing->body];
     struct mail *mail = &following->mail[writing->mailbox - checking->plan->mailboxes];
     for (int cu = 0; cu < following->cus; cu++) {
         knowledge_release(&following->pool, mail->sent[cu].shared);
         mail->sent[cu].shared = NULL;
     }
     knowledge_release(&following->pool, mail->merged);
-    mail->merged = NULL;
-    mail->owner = owner;
+    knowledge_release(&following->pool, mail->part);
+    mail->merged = mail->part = NULL;
+    mail->part_of = NULL;
+    mail->body = writing->body;
     mail->writers = writers;
-    mail->last_tile = following->last_tile[writing->body];
-    mail->by_tile = following->readers[writing->body] != NULL;
+    mail->by_tile = following->edges->readers[writing->body] != NULL;
     for (int i = 0; i < writers->count; i++) {
         const int cu = writers->list[i].cu;
         mail->sent[cu] = (struct moment){knowledge_hold(following->now[cu].shared), event};
     }
     for (int e = 0; e < pairs; e++)
-        mail->unread[e] = owner[e] < 0 ? mail->unread[e] : owner[e];
+        if (owner[e] >= 0 || !mail->some_unread)
+            mail->unread[e] = owner[e];
+    for (int e = pairs; e < writing->mailbox->pairs && !mail->some_unread; e++)
+        mail->unread[e] = -1;
+    mail->some_unread = true;
     if (writers->all && pairs == writing->mailbox->pairs)
         mail->reading_count = 0;
 }
@@ -355,103 +347,20 @@ static bool follow_position(struct following *following, int position, bool head
     return true;
 }
 
-static bool reads_in_common(const struct plan_body *body) {
-    for (int r = 0; r < body->reads_count; r++)
-        if (!access_is_common(&body->reads[r].span))
-            return false;
-    return true;
-}
-
-// One past the last element that the body reads.
-static int reader_pairs_of(const struct checking *checking, int b) {
-    const struct plan_body *body = &checking->plan->bodies[b];
-    int64_t end = 0;
-    for (int r = 0; r < body->reads_count; r++) {
-        const struct plan_span *span = &body->reads[r].span;
-        const int tiles = access_is_common(span) ? 1 : checking->partition_of[b]->tiles;
-        const int64_t last = access_end(span, tiles);
-        end = last > end ? last : end;
-    }
-    return (int)end;
-}
-
-// Of each element, where tiles read different ones.
-static struct readers *readers_of(const struct checking *checking, int b, int pairs) {
-    const struct plan_body *body = &checking->plan->bodies[b];
-    if (reads_in_common(body))
-        return NULL;
-    const struct plan_partition *partition = checking->partition_of[b];
-    struct readers *readers = arena_array(checking->arena, (size_t)pairs, sizeof *readers);
-    for (int e = 0; e < pairs; e++)
-        readers[e] = (struct readers){-1, -1};
-    for (int cu = 0; cu < checking->plan->machine.cus; cu++)
-        for (int tile = partition->first_tile[cu]; tile < partition->first_tile[cu + 1]; tile++)
-            for (int r = 0; r < body->reads_count; r++)
-                for (int chunk = 0; chunk < body->reads[r].span.chunks; chunk++) {
-                    const struct element_range range =
-                        access_range(&body->reads[r].span, tile, chunk);
-                    for (int64_t e = range.first; e < range.first + range.count; e++) {
-                        readers[e].first = readers[e].first < 0 ? cu : readers[e].first;
-                        readers[e].last = cu;
-                    }
-                }
-    return readers;
-}
-
-static struct writers writers_of(const struct checking *checking, int b) {
-    const size_t cus = (size_t)checking->plan->machine.cus;
-    struct writers writers = {.list = arena_array(checking->arena, cus, sizeof *writers.list),
-                              .all = true};
-    int *place = arena_array(checking->arena, cus, sizeof *place); // in the list, from 1
-    for (int e = 0; e < checking->pairs[b]; e++) {
-        const int cu = checking->owner[b][e];
-        if (cu < 0) {
-            writers.all = false;
-            continue;
-        }
-        if (place[cu] == 0) {
-            writers.list[writers.count++] = (struct writer){cu, e, e};
-            place[cu] = writers.count;
-        }
-        writers.list[place[cu] - 1].highest = e;
-    }
-    return writers;
-}
-
-// Of each element, whether all of its writer's tiles are over when it is there.
-static const bool *last_tiles_of(const struct checking *checking, int b) {
-    const struct plan_body *body = &checking->plan->bodies[b];
-    const struct plan_partition *partition = checking->partition_of[b];
-    bool *last_tile = arena_array(checking->arena, (size_t)checking->pairs[b] + 1, sizeof(bool));
-    for (int cu = 0; cu < checking->plan->machine.cus; cu++)
-        for (int w = 0; w < body->writes_count && plan_tiles_of(partition, cu) > 0; w++)
-            for (int chunk = 0; chunk < body->writes[w].span.chunks; chunk++) {
-                const struct element_range range =
-                    access_range(&body->writes[w].span, partition->first_tile[cu + 1] - 1, chunk);
-                for (int64_t e = range.first; e < range.first + range.count; e++)
-                    if (e < checking->pairs[b]) // else an element of a larger mailbox
-                        last_tile[e] = true;
-            }
-    return last_tile;
-}
-
 // Two positions of a prompt, then three that are generated: from the second of a kind on, all that
 // follow are alike.
-static void follow_launch(struct checking *checking, bool export_logits) {
+static void follow_launch(struct checking *checking, struct edges *edges, bool export_logits) {
     const struct plan_plan *plan = checking->plan;
     struct arena *arena = checking->arena;
     const size_t cus = (size_t)plan->machine.cus, mailboxes = (size_t)plan->mailboxes_count;
     struct following following = {
         .checking = checking,
         .cus = plan->machine.cus,
+        .edges = edges,
         .pool = {.arena = arena, .cus = plan->machine.cus},
     };
     following.now = arena_array(arena, cus, sizeof *following.now);
     following.mail = arena_array(arena, mailboxes, sizeof *following.mail);
-    const size_t bodies = (size_t)plan->bodies_count;
-    following.readers = arena_array(arena, bodies, sizeof *following.readers);
-    following.reader_pairs = arena_array(arena, bodies, sizeof *following.reader_pairs);
-    following.last_tile = arena_array(arena, bodies, sizeof *following.last_tile);
     struct knowledge *start = knowledge_new(&following.pool);
     for (size_t cu = 0; cu < cus; cu++)
         following.now[cu].shared = knowledge_hold(start);
@@ -461,15 +370,6 @@ static void follow_launch(struct checking *checking, bool export_logits) {
         mail->sent = arena_array(arena, cus, sizeof *mail->sent);
         mail->readings = arena_array(arena, (size_t)plan->bodies_count, sizeof *mail->readings);
         mail->unread = arena_array(arena, pairs, sizeof *mail->unread);
-        for (size_t e = 0; e < pairs; e++)
-            mail->unread[e] = -1;
-    }
-    following.writers = arena_array(arena, (size_t)plan->bodies_count, sizeof *following.writers);
-    for (int b = 0; b < plan->bodies_count; b++) {
-        following.reader_pairs[b] = reader_pairs_of(checking, b);
-        following.readers[b] = readers_of(checking, b, following.reader_pairs[b]);
-        following.last_tile[b] = last_tiles_of(checking, b);
-        following.writers[b] = writers_of(checking, b);
     }
     enum { PROMPT = 2, ALL_POSITIONS = 5 };
     for (int position = 0; position < ALL_POSITIONS; position++) {
@@ -480,7 +380,9 @@ static void follow_launch(struct checking *checking, bool export_logits) {
 }
 
 void rule_reuse(struct checking *checking) {
-    follow_launch(checking, false);
+    struct edges edges;
+    edges_open(&edges, checking);
+    follow_launch(checking, &edges, false);
     if (checking->violations == 0)
-        follow_launch(checking, true);
+        follow_launch(checking, &edges, true);
 }
