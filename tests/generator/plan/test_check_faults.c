@@ -17,8 +17,7 @@
 
 static struct made_plan made; // of the test that runs
 
-// ---- the places of a plan that hold something
-// ----------------------------------------------------
+// ---- the places of a plan that hold something ---------------------------------------------------
 
 enum place_kind { PLACE_INT, PLACE_INT64, PLACE_DOUBLE, PLACE_BOOL, PLACE_STRING, PLACE_COUNT };
 
@@ -64,8 +63,7 @@ static void add(struct places *places, const char *record, const char *field, en
     EACH(record, field, places_of_##type(places, &item->field[i]))
 #include "generator/plan/plan.def"
 
-// ---- changes that harm nothing
-// -------------------------------------------------------------------
+// ---- changes that harm nothing ------------------------------------------------------------------
 
 enum change { ANY = 3, MORE = 1, LESS = 2 };
 
@@ -201,8 +199,7 @@ static bool is_harmless(const struct place *place, enum change change) {
     return false;
 }
 
-// ---- one change
-// ----------------------------------------------------------------------------------
+// ---- one change ---------------------------------------------------------------------------------
 
 static bool holds(void) {
     struct diagnostics diagnostics = {0};
