@@ -25,8 +25,7 @@ DEVICE float embedding(const Worker &worker, u32 token, int column) {
 
 //@ stage_lines[body.op] = here()
 //@ if owned then
-template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 token, Mail out) {
+template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32 token, Mail out) {
     worker.step = step;
     if (!(KIND & HANDS_OFF))
         return;

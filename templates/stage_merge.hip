@@ -4,21 +4,21 @@
 //@ local a_head = sums["repeat"]
 
 // $(body.name): $(body.summary)
-// A tile is $(rows) dimensions of a query head. In two passes: the maxima of all splits first, then the
-// weighted sums, so that no split waits for another.
+// A tile is $(rows) dimensions of a query head. In two passes: the maxima of all splits first, then
+// the weighted sums, so that no split waits for another.
 //@ stage_lines[body.op] = here()
-template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out) {
+template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out) {
     worker.step = step;
     if (!(KIND & HANDS_OFF))
         return;
     constexpr int SPLITS = $(splits), ROWS = $(rows);
-    float *sums = lds.attended;              // [split][2]: maximum, sum
+    float *sums = lds.attended;                // [split][2]: maximum, sum
     float *values = lds.attended + 2 * SPLITS; // [split][ROWS]
     NO_UNROLL
     for (int tile = $(body.partition)_first(), end = $(body.partition)_end(); tile < end; tile++) {
+        const u32 head = (u32)tile / $(a_head);
         receive<2 * SPLITS, 2, $(sums.chunk_stride)>(
-            worker, in.slot + $(sums.first) + (u32)tile / $(a_head) * 2, in.epoch,
+            worker, in.slot + $(sums.first) + head * 2, in.epoch,
             [&](u32 i, u32 value) { sums[i] = from_bits(value); });
         receive<SPLITS * ROWS, ROWS, $(values.chunk_stride)>(
             worker, in.slot + tile * ROWS, in.epoch,

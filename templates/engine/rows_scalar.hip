@@ -38,9 +38,10 @@ template <class Shape> DEVICE void tile_product(Stream &, Slice slice, Slice) {
         for (int unit = 0; unit < Shape::UNITS; unit++) {
             for (int column = 0; column < Shape::UNIT_COLUMNS; column += 8) {
                 const f32x8 x = load_floats(lds.activation + unit * Shape::UNIT_COLUMNS + column);
-                for (int row = 0; row < Shape::TILE_ROWS; row++)
-                    sum[row] +=
-                        load_weights(weights + (row * Shape::UNIT_COLUMNS + column) * WEIGHT_BYTES) * x;
+                for (int row = 0; row < Shape::TILE_ROWS; row++) {
+                    const int weight = row * Shape::UNIT_COLUMNS + column;
+                    sum[row] += load_weights(weights + weight * WEIGHT_BYTES) * x;
+                }
             }
             weights += UNIT_BYTES;
         }
@@ -52,7 +53,5 @@ template <class Shape> DEVICE void tile_product(Stream &, Slice slice, Slice) {
     }
 }
 
-// Row `row` of pass tile `tile`.
-template <class Shape> DEVICE float tile_row(int tile, int row) {
-    return lds.partial[tile * Shape::TILE_ROWS + row];
-}
+// Row `row` of the tiles of a pass.
+template <class Shape> DEVICE float product_row(int row) { return lds.partial[row]; }

@@ -1,7 +1,8 @@
 //@ local function arrays(shared, indent)
 //@   for _, array in ipairs(plan.lds) do
 //@     if array.shared == shared then
-$(indent)alignas(16) $(array.type) $(array.name)[$(array.elements)]; // $(array.holds)
+//@       local declared = "alignas(16) " .. array.type .. " " .. array.name .. "[" .. array.elements .. "];"
+$(indent .. pad(declared, 48 - #indent) .. " // " .. array.holds)
 //@     end
 //@   end
 //@ end
@@ -102,9 +103,9 @@ constexpr u32 batch_of(u32 count) {
     return 1;
 }
 
-// Waits for COUNT pairs and gives each value to take(i, value): pairs in runs of RUN, the first from
-// `slot` on, each APART pairs after the one before. Lanes share the pairs; the wait is bounded in
-// time, and ends early when any CU has failed.
+// Waits for COUNT pairs and gives each value to take(i, value): pairs in runs of RUN, the first
+// from `slot` on, each APART pairs after the one before. Lanes share the pairs; the wait is bounded
+// in time, and ends early when any CU has failed.
 template <u32 COUNT, u32 RUN = COUNT, u32 APART = 0, class Take>
 DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
     constexpr u32 BATCH = batch_of(COUNT), STRIDE = BATCH * WAVE_LANES;
@@ -120,10 +121,11 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
             u32 missing = BATCH;
             const u64 *pairs = mail(worker, slot + place(mine ? first : 0));
             UNROLL
-            for (u32 b = 0; b < BATCH; b++)
-                pair[b] = load_pair(RUN == COUNT
-                                        ? pairs + b * WAVE_LANES
-                                        : mail(worker, slot + place(mine ? first + b * WAVE_LANES : 0)));
+            for (u32 b = 0; b < BATCH; b++) {
+                const u32 i = mine ? first + b * WAVE_LANES : 0;
+                pair[b] = load_pair(RUN == COUNT ? pairs + b * WAVE_LANES
+                                                 : mail(worker, slot + place(i)));
+            }
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
                 missing = mine && pair_epoch(pair[b]) != epoch ? b : missing;
