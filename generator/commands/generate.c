@@ -190,12 +190,12 @@ static bool check_line(const struct command_line *line, struct diagnostics *diag
         usage_error(diagnostics, "generate needs a SPEC, an HF_DIR or --plan FILE");
         return diagnostic_note(diagnostics, "for example: monogen generate austen-3m");
     }
-    const char *excess = line->argument_count  ? line->arguments[0]
-                         : line->context       ? "--context"
-                         : line->kv            ? "--kv"
-                         : line->set.count > 0 ? "--set"
-                         : line->tuning        ? "--tuning"
-                                               : NULL;
+    static const char *const decided[] = {"--target", "--context", "--kv",
+                                          "--set",    "--tuning",  "--no-tuning"};
+    const char *excess = line->argument_count ? line->arguments[0] : NULL;
+    for (size_t i = 0; i < sizeof decided / sizeof *decided && !excess; i++)
+        if (command_line_given(line, decided[i]))
+            excess = decided[i];
     if (line->plan && excess) {
         usage_error(diagnostics, "--plan and %s: the plan already holds what it would decide",
                     excess);
