@@ -213,7 +213,7 @@ static bool generate(const struct command_line *line, struct arena *arena,
         !request_make(line, &installation, line->target, arena, &request, diagnostics))
         return false;
     request.cache_folder = cache_folder_find(line->cache, arena, problem, sizeof problem);
-    if (problem[0])
+    if (problem[0] && !request.cache_folder)
         report_note("%s; the compiled kernel is not kept for the next time", problem);
     if (!request_run(&request, &installation, generation, diagnostics))
         return false;
