@@ -110,8 +110,6 @@ static void print_stages(const struct generation *generation, const char *folder
     const struct plan_plan *plan = &generation->plan;
     const struct compile_result *compiled = &generation->compiled;
     const struct plan_cost *cost = &plan->cost;
-    // An absolute folder is the user's own; of it, the last part tells enough.
-    const char *slash = folder[0] == '/' ? strrchr(folder, '/') : NULL;
     print_model(plan, arena);
     print_plan(plan, arena);
     const struct plan_choice *tuning = plan_choice_named(plan, "tuning");
@@ -119,19 +117,20 @@ static void print_stages(const struct generation *generation, const char *folder
         print_line("tuning", arena_format(arena, "%s, %s", tuning->value, tuning->reason));
     print_line("check", arena_format(arena, "%d rules, %d hand-offs, no hazard",
                                      generation->rules_checked, generation->handoffs_checked));
-    print_line("emit",
-               arena_format(arena, "%s/3-kernel.hip   %d lines, %s", slash ? slash + 1 : folder,
-                            line_count(&generation->source), layers_text(plan, arena)));
+    print_line("emit", arena_format(arena, "%s/3-kernel.hip   %d lines, %s", folder,
+                                    line_count(&generation->source), layers_text(plan, arena)));
     const char *took =
         compiled->from_cache ? "cached" : arena_format(arena, "%.1f s", compiled->seconds);
     print_line("compile",
                arena_format(arena, "%s   %s   %s", compiled->compiler_version, took,
                             resource_text(arena, &compiled->resources, plan_lds_bytes(plan))));
-    print_line("predict", arena_format(arena,
-                                       "%.0f-%.0f us a token (memory %.0f-%.0f, hand-offs %.0f): a "
-                                       "prediction, not a measurement",
-                                       cost->total_us_low, cost->total_us_high, cost->memory_us_low,
-                                       cost->memory_us_high, cost->handoff_us));
+    print_line("predict",
+               arena_format(arena,
+                            "%s us a token (memory %s, hand-offs %.0f): a prediction, "
+                            "not a measurement",
+                            report_range(arena, cost->total_us_low, cost->total_us_high),
+                            report_range(arena, cost->memory_us_low, cost->memory_us_high),
+                            cost->handoff_us));
     if (compiled->cache_note[0])
         report_note("%s", compiled->cache_note);
 }

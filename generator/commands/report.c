@@ -84,6 +84,11 @@ char *report_bytes(struct arena *arena, double bytes) {
                        : arena_format(arena, "%.2f GB", bytes / 1e9);
 }
 
+char *report_range(struct arena *arena, double low, double high) {
+    char *least = arena_format(arena, "%.0f", low), *most = arena_format(arena, "%.0f", high);
+    return strcmp(least, most) == 0 ? least : arena_format(arena, "%s-%s", least, most);
+}
+
 void report_set_text(struct arena *arena, struct value *table, const char *name, const char *text) {
     value_table_set(arena, table, name, text ? value_string(arena, text) : value_nil(arena));
 }

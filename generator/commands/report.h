@@ -39,4 +39,7 @@ void report_set_integer(struct arena *arena, struct value *table, const char *na
 // "18.8 KiB", "2.47 GB" (powers of 1000 from a million bytes on).
 char *report_bytes(struct arena *arena, double bytes);
 
+// "24-25", "20" where both are that when rounded.
+char *report_range(struct arena *arena, double low, double high);
+
 #endif

@@ -24,13 +24,13 @@ static void generate_tells_every_stage(void **state) {
     need_compiler("cxx");
     struct process_result result = program_run(
         0, "generate austen-3m --target host -o '%s/told' --set cus=3", program_folder());
-    static const char *const parts[] = {
-        "austen-3m -> host", "\nplan ",    "\ncheck ", "\nemit ",
-        "\ncompile ",        "\npredict ", "3 CUs",    "told/3-kernel"};
+    static const char *const parts[] = {"austen-3m -> host", "\nplan ",    "\ncheck ", "\nemit ",
+                                        "\ncompile ",        "\npredict ", "3 CUs"};
+    char source[PATH_MAX + 64];
+    snprintf(source, sizeof source, "\nemit     %s/told/3-kernel.hip ", program_folder());
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         expect_part(words_of(&result.output), parts[i]);
-    if (strstr(words_of(&result.output), program_folder()))
-        fail_msg("an absolute path in:\n%s", words_of(&result.output));
+    expect_part(words_of(&result.output), source);
     process_result_close(&result);
     result = program_run(0, "generate austen-3m --target host -o '%s/told' --set cus=3",
                          program_folder());
