@@ -156,8 +156,8 @@ static struct value *paths_value(const struct generation *generation, const char
 static void print_json(const struct generation *generation, const char *folder,
                        struct arena *arena) {
     const struct compile_result *compiled = &generation->compiled;
-    struct value *result = value_table(arena), *resources = value_table(arena),
-                 *seconds = value_table(arena), *predicted = value_table(arena);
+    struct value *result = value_table(arena), *seconds = value_table(arena),
+                 *predicted = value_table(arena);
     report_set_text(arena, result, "model", generation->plan.model);
     report_set_text(arena, result, "target", generation->plan.machine.name);
     report_set_text(arena, result, "folder", folder);
@@ -166,11 +166,7 @@ static void print_json(const struct generation *generation, const char *folder,
     report_set_text(arena, result, "tuning", generation->plan.tuning);
     report_set_text(arena, result, "compiler", compiled->compiler_version);
     value_table_set(arena, result, "cached", value_boolean(arena, compiled->from_cache));
-#define KERNEL_RESOURCE(name, meaning)                                                             \
-    value_table_set(arena, resources, #name, value_integer(arena, compiled->resources.name));
-#include "generator/compile/resources.def"
-#undef KERNEL_RESOURCE
-    value_table_set(arena, result, "resources", resources);
+    value_table_set(arena, result, "resources", report_resources(arena, &compiled->resources));
     value_table_set(arena, seconds, "source", value_number(arena, generation->source_seconds));
     value_table_set(arena, seconds, "compile", value_number(arena, compiled->seconds));
     value_table_set(arena, result, "seconds", seconds);

@@ -98,6 +98,17 @@ void report_set_integer(struct arena *arena, struct value *table, const char *na
     value_table_set(arena, table, name, value_integer(arena, number));
 }
 
+struct value *report_resources(struct arena *arena, const struct kernel_resources *resources) {
+    struct value *table = value_table(arena);
+#define KERNEL_RESOURCE(name, meaning)                                                             \
+    value_table_set(arena, table, #name,                                                           \
+                    resources->name < 0 ? value_nil(arena)                                         \
+                                        : value_integer(arena, resources->name));
+#include "generator/compile/resources.def"
+#undef KERNEL_RESOURCE
+    return table;
+}
+
 // ---- data for people ----------------------------------------------------------------------------
 
 enum { INDENT = 2, MOST_COLUMNS = 32 };

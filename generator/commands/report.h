@@ -4,6 +4,7 @@
 
 #include "generator/base/diagnostic.h"
 #include "generator/base/value.h"
+#include "generator/compile/compile.h"
 #include "runtime/error.h"
 
 // Adds the runtime's error as a diagnostic, its further lines as notes. Returns false.
@@ -35,6 +36,9 @@ void report_wrapped(FILE *stream, const char *words, int indent, int column);
 // Sets a field of a table; a NULL text is nil.
 void report_set_text(struct arena *arena, struct value *table, const char *name, const char *text);
 void report_set_integer(struct arena *arena, struct value *table, const char *name, int64_t number);
+
+// A table of them; nil, which JSON prints as null, what the compiler does not tell.
+struct value *report_resources(struct arena *arena, const struct kernel_resources *resources);
 
 // "18.8 KiB", "2.47 GB" (powers of 1000 from a million bytes on).
 char *report_bytes(struct arena *arena, double bytes);

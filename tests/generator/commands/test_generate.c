@@ -50,6 +50,8 @@ static void generate_json_names_the_artefacts(void **state) {
     json_object_foreach(paths, name, path) if (!file_exists(json_string_value(path)))
         fail_msg("%s: %s is not there", name, json_string_value(path));
     assert_int_equal(json_string_length(json_object_get(json, "plan_digest")), 64);
+    const json_t *resources = json_object_get(json, "resources");
+    assert_true(json_is_null(json_object_get(resources, "vgpr"))); // a CPU's compiler does not tell
     json_decref(json);
     process_result_close(&result);
 }
@@ -145,6 +147,15 @@ static void every_view_prints_text_and_json(void **state) {
     }
     struct process_result result = program_run(0, "inspect '%s' keys", from);
     expect_part(words_of(&result.output), "unroll");
+    process_result_close(&result);
+    result = program_run(0, "inspect '%s' keys --json", from);
+    json_t *json = parse_json(&result.output), *tuning = json_object_get(json, "tuning");
+    const json_t *first = json_array_get(tuning, 0);
+    assert_string_equal(json_string_value(json_object_get(first, "name")), "cus");
+    assert_int_equal(json_integer_value(json_object_get(first, "most")), 4096);
+    assert_true(json_array_size(json_object_get(json, "target")) > 0);
+    assert_true(json_array_size(json_object_get(json, "spec")) > 0);
+    json_decref(json);
     process_result_close(&result);
 }
 
