@@ -1,8 +1,11 @@
 // specs/README.md says what is so: every op, option and field stands there, and its worked example
-// is a family that loads, from a spec and from a config.json, to one and the same graph.
+// is a family that loads, from a spec and from a config.json, to one and the same graph, which can
+// be planned. What the planner refuses it says with the reasons that stand there.
 #include "generator/base/file.h"
 #include "generator/model/graph.h"
 #include "generator/model/model.h"
+#include "generator/plan/check.h"
+#include "tests/support/made_plan.h"
 #include "tests/support/printed.h"
 
 #include <setjmp.h>
@@ -158,12 +161,88 @@ static void test_example(void **state) {
     assert_string_equal(from_spec, from_config);
 }
 
+static void test_example_is_planned(void **state) {
+    struct fixture *f = *state;
+    const char *specs = write_example(f);
+    static const char *const targets[] = {"host", "mi300x", "h100"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct made_plan made;
+        struct plan_proof proof;
+        if (!made_plan_try(&made, specs, "heron-small", targets[i], "layers=3 full_layers=2") ||
+            !plan_check(&made.plan, NULL, &proof, &made.diagnostics))
+            fail_msg("%s: %s", targets[i], printed_diagnostics(&made.diagnostics));
+        made_plan_close(&made);
+    }
+}
+
+// The example with one piece of its family replaced.
+static void expect_refused(struct fixture *f, const char *specs, const char *piece,
+                           const char *other, const char *reason) {
+    const char *path = arena_format(&f->arena, "%s/families/heron.lua", specs);
+    size_t length;
+    const char *family = file_read(&f->arena, path, 1 << 20, &length, &f->diagnostics);
+    assert_non_null(family);
+    const char *at = strstr(family, piece);
+    if (!at)
+        fail_msg("the example lacks: %s", piece);
+    write_text(
+        f, path,
+        arena_format(&f->arena, "%.*s%s%s", (int)(at - family), family, other, at + strlen(piece)));
+    struct made_plan made;
+    assert_false(made_plan_try(&made, specs, "heron-small", "host", "layers=3"));
+    const char *printed = printed_diagnostics(&made.diagnostics);
+    if (!strstr(printed, reason))
+        fail_msg("%s: expected \"%s\", got: %s", other, reason, printed);
+    made_plan_close(&made);
+    assert_int_equal(missing(f, arena_format(&f->arena, "| %s |\n", reason)), 0);
+    write_text(f, path, family);
+}
+
+static void test_refusals(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *piece, *other, *reason;
+    } cases[] = {
+        {"(attended + fed)", "(attended + fed) * 0.5",
+         "one summand, and only one, must be the newest residual value"},
+        {"(attended + fed)", "(attended + fed + embed(m.vocab, m.hidden, \"other.weight\"))",
+         "one summand must be a product"},
+        {"rmsnorm(x, \"heron.norm.weight\") * m.logit_scale",
+         "rmsnorm(x * m.logit_scale, \"heron.norm.weight\")",
+         "its value is not handed between CUs"},
+        {"linear(y, w \"out.weight\"",
+         "linear(y * silu(linear(h, w \"gate.weight\", q_rows)), w \"out.weight\"",
+         "gate and up must be products of the same value"},
+        {"decoder.activate(m, linear(h, w \"mlp_in.weight\", m.mlp))",
+         "linear(h, w \"gate.weight\", m.mlp) * linear(h, w \"mlp_in.weight\", m.mlp)",
+         "one factor must be an activation of a product"},
+        {"decoder.activate(m, linear(h, w \"mlp_in.weight\", m.mlp))",
+         "linear(h, w \"mlp_in.weight\", m.mlp) inner = decoder.activate(m, inner) * inner",
+         "gate and up must have no other use"},
+        {"local q = linear(h,", "local q = linear(x,",
+         "q, k and v must be products of the same value"},
+        {"rope(q), rope(k)", "rope(q * 2), rope(k)",
+         "q and k must be products, perhaps normed, perhaps rotated"},
+        {"attention(q, k, v,", "attention(q, k, rope(v),", "v must come from a product directly"},
+        {"q, k = rope(q), rope(k)", "q = rope(q)", "q and k must be rotated alike"},
+        {"linear(h, w \"mlp_in.weight\"", "linear(v, w \"mlp_in.weight\"",
+         "its value has another use beside attention"},
+        {"w \"mlp_in.weight\"", "\"mlp_in.weight\"",
+         "of the products outside of the layers only logits can be"},
+    };
+    const char *specs = write_example(f);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_refused(f, specs, cases[i].piece, cases[i].other, cases[i].reason);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_language),
         TEST(test_example),
+        TEST(test_example_is_planned),
+        TEST(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
