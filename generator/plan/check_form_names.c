@@ -290,12 +290,13 @@ static void check_engine(struct checking *checking) {
         engine->unit_elements * dtype_bytes(dtype) != unit_bytes)
         violation(checking, "engine %s has units of %d bytes, not %d weights in %s", row->name,
                   unit_bytes, engine->unit_elements, dtype);
-    if ((engine->prefetch_units > 0) != (row->prefetch_units > 0) || engine->prefetch_units > 16)
+    if ((engine->prefetch_units > 0) != (row->prefetch_bytes > 0) ||
+        engine->prefetch_units > ENGINE_MAX_PREFETCH_UNITS)
         violation(checking, "engine %s cannot prefetch %d units", row->name,
                   engine->prefetch_units);
-    if (engine->handoff_batch < 1 || engine->handoff_batch > 32)
-        violation(checking, "a hand-off batch must be 1 to 32 pairs, not %d",
-                  engine->handoff_batch);
+    if (engine->handoff_batch < 1 || engine->handoff_batch > ENGINE_MAX_HANDOFF_BATCH)
+        violation(checking, "a hand-off batch must be 1 to %d pairs, not %d",
+                  ENGINE_MAX_HANDOFF_BATCH, engine->handoff_batch);
 }
 
 void form_names(struct checking *checking) {

@@ -163,9 +163,12 @@ bool pass_machine(struct planning *planning) {
         .name = engine->name,
         .unit_bytes = unit_bytes,
         .unit_elements = unit_bytes / dtype_bytes(plan->shape.weight_dtype),
-        .prefetch_units = tuning->prefetch_units && engine->prefetch_units ? tuning->prefetch_units
-                                                                           : engine->prefetch_units,
-        .handoff_batch = tuning->handoff_batch ? tuning->handoff_batch : engine->handoff_batch,
+        .prefetch_units =
+            tuning->prefetch_units && engine->prefetch_bytes
+                ? tuning->prefetch_units
+                : engine_prefetch_units(engine, target->streaming_waves, target->wave_lanes),
+        .handoff_batch = tuning->handoff_batch ? tuning->handoff_batch
+                                               : engine_handoff_batch(engine, target->wave_lanes),
     };
     struct text tuning_text = {0};
     tuning_print(tuning, &tuning_text);

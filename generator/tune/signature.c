@@ -70,8 +70,8 @@ static const char *target_part(const struct target *target, struct arena *arena)
         text_format(&text, "%.17g\n", numbers[i]);
     const struct engine *engine = engine_named(target->engine);
     if (engine)
-        text_format(&text, "%d %d %d\n", engine->lane_bytes, engine->prefetch_units,
-                    engine->handoff_batch);
+        text_format(&text, "%d %d %d\n", engine->lane_bytes, engine->prefetch_bytes,
+                    engine->poll_pairs);
     for (const int *rows = engine ? engine->tile_rows : NULL; rows && *rows; rows++)
         text_format(&text, "%d\n", *rows);
     const char *digest = digest_of(arena, &text);
