@@ -1,7 +1,9 @@
 #include "generator/commands/checkpoint.h"
 
 #include "generator/base/file.h"
+#include "generator/commands/report.h"
 #include "generator/model/names.h"
+#include "runtime/safetensors.h"
 
 #include <string.h>
 
@@ -82,4 +84,49 @@ const char *checkpoint_or_folder(const struct installation *installation, const 
                        name);
     }
     return NULL;
+}
+
+static bool reads(const struct model *model, const char *tensor) {
+    for (int i = 0; i < model->node_count; i++) {
+        const struct node *node = &model->nodes[i];
+        if ((node->tensor && strcmp(node->tensor, tensor) == 0) ||
+            (node->bias && strcmp(node->bias, tensor) == 0))
+            return true;
+    }
+    return false;
+}
+
+// What exporters write that says nothing new: the embedding again as the head it is tied to, and
+// the frequencies that follow from the config.
+static bool is_redundant(const char *tensor) {
+    static const char *const endings[] = {"lm_head.weight", "rotary_emb.inv_freq"};
+    const size_t length = strlen(tensor);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t ending = strlen(endings[i]);
+        if (length >= ending && strcmp(tensor + length - ending, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+void checkpoint_note_unused(const char *folder, const struct model *model) {
+    enum { NAMES_SHOWN = 3 };
+    struct monogen_error ignored = {0};
+    struct safetensors *tensors = safetensors_open_checkpoint(folder, &ignored);
+    struct text names = {0};
+    size_t unused = 0;
+    for (size_t i = 0; tensors && i < safetensors_count(tensors); i++) {
+        const char *name = safetensors_at(tensors, i)->name;
+        if (is_redundant(name) || reads(model, name))
+            continue;
+        if (unused++ < NAMES_SHOWN)
+            text_format(&names, "%s%.100s", unused > 1 ? ", " : "", name);
+    }
+    if (unused > NAMES_SHOWN)
+        text_append(&names, ", ...");
+    if (unused > 0)
+        report_note("the model does not use %zu tensor%s of %s: %s", unused, unused > 1 ? "s" : "",
+                    folder, names.bytes);
+    text_close(&names);
+    safetensors_close(tensors);
 }

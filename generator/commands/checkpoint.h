@@ -19,4 +19,8 @@ bool checkpoint_find(const struct installation *installation, const char *spec, 
 const char *checkpoint_or_folder(const struct installation *installation, const char *name,
                                  struct arena *arena, struct diagnostics *diagnostics);
 
+// Says on stderr which tensors of the checkpoint `folder` no op of the model reads, if there are
+// any: its config.json may be of another model. A checkpoint that cannot be opened has none.
+void checkpoint_note_unused(const char *folder, const struct model *model);
+
 #endif

@@ -1,4 +1,5 @@
 #include "generator/commands/cache_folder.h"
+#include "generator/commands/checkpoint.h"
 #include "generator/commands/commands.h"
 #include "generator/commands/report.h"
 #include "generator/commands/request.h"
@@ -215,6 +216,10 @@ static bool generate(const struct command_line *line, struct arena *arena,
     const char *folder = output_folder(line, generation, arena, diagnostics);
     if (!folder || !generation_write(generation, folder, diagnostics))
         return false;
+    const char *weights =
+        request.spec ? checkpoint_of_spec(&installation, request.spec, arena) : NULL;
+    if (weights)
+        checkpoint_note_unused(weights, &generation->model);
     if (line->json)
         print_json(generation, folder, arena);
     else

@@ -2,6 +2,7 @@
 
 #include "generator/base/file.h"
 #include "generator/commands/cache_folder.h"
+#include "generator/commands/checkpoint.h"
 #include "generator/commands/interrupt.h"
 #include "generator/commands/report.h"
 #include "generator/commands/request.h"
@@ -163,6 +164,8 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
         const uint64_t seed = (uint64_t)line->seed;
         good = folder ? open_model(folder, weights, seed, kernel, diagnostics)
                       : open_from_scratch(weights, seed, kernel, diagnostics);
+        if (good && weights)
+            checkpoint_note_unused(weights, &kernel->generation.model);
     }
     arena_close(&arena);
     return good && !interrupted();

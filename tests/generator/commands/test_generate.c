@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "tests/support/program.h"
+#include "tests/support/shell.h"
 #include "tests/support/small_kernel.h"
 
 static void generate_tells_every_stage(void **state) {
@@ -248,6 +249,50 @@ static void damaged_artefacts_are_located(void **state) {
     }
 }
 
+// Makes `folder` a checkpoint of austen-3m whose tensors are those of the header.
+static void make_checkpoint(const char *folder, const char *header) {
+    char path[PATH_MAX + 64], command[2 * PATH_MAX];
+    struct command_end end;
+    snprintf(command, sizeof command,
+             "mkdir '%s' && cp specs/checkpoints/austen-3m/config.json '%s'", folder, folder);
+    run_command(command, &end);
+    assert_int_equal(end.status, 0);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    const uint64_t length = strlen(header);
+    const uint32_t value = 0;
+    assert_int_equal(fwrite(&length, sizeof length, 1, file), 1);
+    assert_int_equal(fwrite(header, 1, length, file), length);
+    assert_int_equal(fwrite(&value, sizeof value, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void tensors_that_the_model_does_not_use_are_named(void **state) {
+    (void)state;
+    need_compiler("cxx");
+#define EMPTY(name) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"
+#define ONE(name) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}"
+    static const char known[] = EMPTY("model.norm.weight") "," EMPTY("lm_head.weight") "," EMPTY(
+        "model.layers.0.self_attn.rotary_emb.inv_freq") "," ONE("model.embed_tokens.weight");
+    char folder[PATH_MAX + 32], header[2048];
+    snprintf(folder, sizeof folder, "%s/all-used", program_folder());
+    snprintf(header, sizeof header, "{%s}", known);
+    make_checkpoint(folder, header);
+    struct process_result result =
+        program_run(0, "generate '%s' --target host -o '%s/used'", folder, program_folder());
+    assert_string_equal(words_of(&result.errors), "");
+    process_result_close(&result);
+    snprintf(folder, sizeof folder, "%s/some-unused", program_folder());
+    snprintf(header, sizeof header, "{%s,%s,%s,%s,%s}", known, EMPTY("a"), EMPTY("b"), EMPTY("c"),
+             EMPTY("d"));
+    make_checkpoint(folder, header);
+    result = program_run(0, "generate '%s' --target host -o '%s/used'", folder, program_folder());
+    expect_part(words_of(&result.errors), "note: the model does not use 4 tensors of ");
+    expect_part(words_of(&result.errors), "/some-unused: a, b, c, ...\n");
+    process_result_close(&result);
+}
+
 // root may write where the mode forbids it: this process and its children no longer.
 static void obey_modes(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -299,6 +344,7 @@ static void a_cache_that_cannot_be_written_is_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(generate_tells_every_stage),
+        cmocka_unit_test(tensors_that_the_model_does_not_use_are_named),
         cmocka_unit_test(a_cache_that_cannot_be_written_is_read),
         cmocka_unit_test(generate_json_names_the_artefacts),
         cmocka_unit_test(a_printed_plan_makes_the_same_source),

@@ -166,6 +166,16 @@ static void without_a_cache_nothing_is_left_behind(void **state) {
     unsetenv("TMPDIR");
 }
 
+static void layers_that_are_left_out_are_named(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    struct process_result result =
+        program_run(0, "run austen-3m --device host --tokens 1 -n 1 --set layers=3");
+    expect_part(words_of(&result.errors), "note: the model does not use 9 tensors of ");
+    expect_part(words_of(&result.errors), ": model.layers.3.");
+    process_result_close(&result);
+}
+
 static void a_damaged_cached_kernel_is_written_again(void **state) {
     (void)state;
     need_compiler("cxx");
@@ -268,6 +278,7 @@ int main(void) {
         cmocka_unit_test(a_device_that_is_not_there_is_named),
         cmocka_unit_test(a_device_of_another_kind_is_passed_over),
         cmocka_unit_test(without_a_cache_nothing_is_left_behind),
+        cmocka_unit_test(layers_that_are_left_out_are_named),
         cmocka_unit_test(a_damaged_cached_kernel_is_written_again),
         cmocka_unit_test(verify_agrees_with_the_reference),
         cmocka_unit_test(verify_fails_where_the_bound_is_exceeded),
