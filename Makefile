@@ -91,7 +91,8 @@ all: ## build the optimised programs: build/monogen, build/monogen-worker
 	@generator/setup/prepare.sh check
 	$(SUBMAKE) tree
 
-test: setup ## set up, build the sanitised tree, run every test
+test: ## set up, build the sanitised tree, run every test
+	@generator/setup/prepare.sh install test
 	$(SUBMAKE) tree timing-tests
 	$(SUBMAKE) $(SANITISED) tree tests
 	@tests/run.sh $(patsubst %.c,build/sanitised/%,$(TEST_SOURCES)) \

@@ -31,5 +31,5 @@ const char *cache_folder_find(const char *wanted, struct arena *arena, char *pro
     else if (access(folder, W_OK | X_OK) != 0)
         snprintf(problem, bytes, "cannot write to the folder %s: %s", folder, strerror(errno));
     diagnostics_close(&trial);
-    return problem[0] ? NULL : folder;
+    return problem[0] && access(folder, R_OK | X_OK) != 0 ? NULL : folder;
 }

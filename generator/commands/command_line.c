@@ -172,6 +172,7 @@ static bool read_option(struct command_line *line, const char *word, struct word
                                option->argument);
         value = next_word(words);
     }
+    line->given |= UINT64_C(1) << (option - option_table);
     return store(line, option, value, diagnostics);
 }
 
@@ -236,4 +237,9 @@ bool command_line_parse(struct command_line *line, int count, char *const *argv,
 void command_line_close(struct command_line *line) {
     arena_close(&line->arena);
     *line = (struct command_line){0};
+}
+
+bool command_line_given(const struct command_line *line, const char *name) {
+    const struct option *option = option_named(line->verb, name, strlen(name));
+    return option && (line->given >> (option - option_table) & 1);
 }

@@ -26,6 +26,7 @@ struct command_line {
     int64_t context, max_tokens, steps, seed, repeats;
     double tolerance;
     bool json, plain, skip_special, no_tuning;
+    uint64_t given; // bit i: the user gave option i of the table, so it is not the default
 };
 
 // One subcommand.
@@ -84,6 +85,9 @@ extern const size_t option_count;
 bool command_line_parse(struct command_line *line, int count, char *const *argv,
                         struct diagnostics *diagnostics);
 void command_line_close(struct command_line *line);
+
+// Whether the user gave the option, be it with the value that is the default.
+bool command_line_given(const struct command_line *line, const char *name);
 
 // Prints the help of the verb; of the program where it is NULL.
 void help_print(const struct verb *verb, FILE *stream);

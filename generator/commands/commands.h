@@ -16,6 +16,7 @@ bool doctor_command(const struct command_line *line, struct diagnostics *diagnos
 
 // What --set takes, for --help and `inspect keys`.
 void print_set_keys(FILE *stream);
+struct value *set_keys_value(struct arena *arena);
 void print_inspect_views(FILE *stream);
 
 #endif

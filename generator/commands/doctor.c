@@ -105,10 +105,11 @@ static void look_for_nvdisasm(struct doctor *doctor) {
 static void look_at_cache(struct doctor *doctor) {
     char problem[512];
     const char *folder = cache_folder_find(NULL, doctor->arena, problem, sizeof problem);
-    add(doctor, (struct finding){"cache folder", folder != NULL,
-                                 folder ? folder : arena_string(doctor->arena, problem),
-                                 "every run compiles its kernel again; --cache DIR names another "
-                                 "folder"});
+    const bool usable = folder && !problem[0];
+    add(doctor, (struct finding){
+                    "cache folder", usable, usable ? folder : arena_string(doctor->arena, problem),
+                    "what it does not hold yet is compiled at every run; --cache DIR names another "
+                    "folder"});
 }
 
 static void print_findings(const struct value *findings) {

@@ -110,8 +110,6 @@ static void print_stages(const struct generation *generation, const char *folder
     const struct plan_plan *plan = &generation->plan;
     const struct compile_result *compiled = &generation->compiled;
     const struct plan_cost *cost = &plan->cost;
-    // An absolute folder is the user's own; of it, the last part tells enough.
-    const char *slash = folder[0] == '/' ? strrchr(folder, '/') : NULL;
     print_model(plan, arena);
     print_plan(plan, arena);
     const struct plan_choice *tuning = plan_choice_named(plan, "tuning");
@@ -119,19 +117,20 @@ static void print_stages(const struct generation *generation, const char *folder
         print_line("tuning", arena_format(arena, "%s, %s", tuning->value, tuning->reason));
     print_line("check", arena_format(arena, "%d rules, %d hand-offs, no hazard",
                                      generation->rules_checked, generation->handoffs_checked));
-    print_line("emit",
-               arena_format(arena, "%s/3-kernel.hip   %d lines, %s", slash ? slash + 1 : folder,
-                            line_count(&generation->source), layers_text(plan, arena)));
+    print_line("emit", arena_format(arena, "%s/3-kernel.hip   %d lines, %s", folder,
+                                    line_count(&generation->source), layers_text(plan, arena)));
     const char *took =
         compiled->from_cache ? "cached" : arena_format(arena, "%.1f s", compiled->seconds);
     print_line("compile",
                arena_format(arena, "%s   %s   %s", compiled->compiler_version, took,
                             resource_text(arena, &compiled->resources, plan_lds_bytes(plan))));
-    print_line("predict", arena_format(arena,
-                                       "%.0f-%.0f us a token (memory %.0f-%.0f, hand-offs %.0f): a "
-                                       "prediction, not a measurement",
-                                       cost->total_us_low, cost->total_us_high, cost->memory_us_low,
-                                       cost->memory_us_high, cost->handoff_us));
+    print_line("predict",
+               arena_format(arena,
+                            "%s us a token (memory %s, hand-offs %.0f): a prediction, "
+                            "not a measurement",
+                            report_range(arena, cost->total_us_low, cost->total_us_high),
+                            report_range(arena, cost->memory_us_low, cost->memory_us_high),
+                            cost->handoff_us));
     if (compiled->cache_note[0])
         report_note("%s", compiled->cache_note);
 }
@@ -157,8 +156,8 @@ static struct value *paths_value(const struct generation *generation, const char
 static void print_json(const struct generation *generation, const char *folder,
                        struct arena *arena) {
     const struct compile_result *compiled = &generation->compiled;
-    struct value *result = value_table(arena), *resources = value_table(arena),
-                 *seconds = value_table(arena), *predicted = value_table(arena);
+    struct value *result = value_table(arena), *seconds = value_table(arena),
+                 *predicted = value_table(arena);
     report_set_text(arena, result, "model", generation->plan.model);
     report_set_text(arena, result, "target", generation->plan.machine.name);
     report_set_text(arena, result, "folder", folder);
@@ -167,11 +166,7 @@ static void print_json(const struct generation *generation, const char *folder,
     report_set_text(arena, result, "tuning", generation->plan.tuning);
     report_set_text(arena, result, "compiler", compiled->compiler_version);
     value_table_set(arena, result, "cached", value_boolean(arena, compiled->from_cache));
-#define KERNEL_RESOURCE(name, meaning)                                                             \
-    value_table_set(arena, resources, #name, value_integer(arena, compiled->resources.name));
-#include "generator/compile/resources.def"
-#undef KERNEL_RESOURCE
-    value_table_set(arena, result, "resources", resources);
+    value_table_set(arena, result, "resources", report_resources(arena, &compiled->resources));
     value_table_set(arena, seconds, "source", value_number(arena, generation->source_seconds));
     value_table_set(arena, seconds, "compile", value_number(arena, compiled->seconds));
     value_table_set(arena, result, "seconds", seconds);
@@ -190,12 +185,12 @@ static bool check_line(const struct command_line *line, struct diagnostics *diag
         usage_error(diagnostics, "generate needs a SPEC, an HF_DIR or --plan FILE");
         return diagnostic_note(diagnostics, "for example: monogen generate austen-3m");
     }
-    const char *excess = line->argument_count  ? line->arguments[0]
-                         : line->context       ? "--context"
-                         : line->kv            ? "--kv"
-                         : line->set.count > 0 ? "--set"
-                         : line->tuning        ? "--tuning"
-                                               : NULL;
+    static const char *const decided[] = {"--target", "--context", "--kv",
+                                          "--set",    "--tuning",  "--no-tuning"};
+    const char *excess = line->argument_count ? line->arguments[0] : NULL;
+    for (size_t i = 0; i < sizeof decided / sizeof *decided && !excess; i++)
+        if (command_line_given(line, decided[i]))
+            excess = decided[i];
     if (line->plan && excess) {
         usage_error(diagnostics, "--plan and %s: the plan already holds what it would decide",
                     excess);
@@ -213,7 +208,7 @@ static bool generate(const struct command_line *line, struct arena *arena,
         !request_make(line, &installation, line->target, arena, &request, diagnostics))
         return false;
     request.cache_folder = cache_folder_find(line->cache, arena, problem, sizeof problem);
-    if (problem[0])
+    if (problem[0] && !request.cache_folder)
         report_note("%s; the compiled kernel is not kept for the next time", problem);
     if (!request_run(&request, &installation, generation, diagnostics))
         return false;

@@ -31,7 +31,7 @@ void print_inspect_views(FILE *stream) {
                  views[i].argument ? " " : "", views[i].argument ? views[i].argument : "");
         fprintf(stream, "  %-24s %s\n", left, views[i].meaning);
     }
-    fprintf(stream, "  %-24s %s\n", keys_view, "what --set takes (as text only)");
+    fprintf(stream, "  %-24s %s\n", keys_view, "what --set takes");
 }
 
 bool view_number(const struct artefacts *artefacts, const char *noun, const char *which, int least,
@@ -91,12 +91,21 @@ static bool show(const struct command_line *line, const struct view *view,
     return true;
 }
 
+static void show_keys(const struct command_line *line) {
+    struct arena arena = {0};
+    if (line->json)
+        report_value(set_keys_value(&arena), true);
+    else
+        print_set_keys(stdout);
+    arena_close(&arena);
+}
+
 bool inspect_command(const struct command_line *line, struct diagnostics *diagnostics) {
     const char *name = line->argument_count > 1 ? line->arguments[1] : NULL;
     if (name && strcmp(name, keys_view) == 0) {
-        if (line->argument_count > 2 || line->json)
-            return usage_error(diagnostics, "keys takes nothing, and prints text only");
-        print_set_keys(stdout);
+        if (line->argument_count > 2)
+            return usage_error(diagnostics, "'%s' is too much after %s", line->arguments[2], name);
+        show_keys(line);
         return true;
     }
     const struct view *view = find_view(name, diagnostics);

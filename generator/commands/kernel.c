@@ -158,7 +158,7 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
     if (good) {
         if (request.cache_folder)
             folder = place_in_cache(&kernel->generation, request.cache_folder, &arena, problem);
-        if (problem[0])
+        if (problem[0] && !folder)
             report_note("%s; the kernel is not kept for the next time", problem);
         const uint64_t seed = (uint64_t)line->seed;
         good = folder ? open_model(folder, weights, seed, kernel, diagnostics)

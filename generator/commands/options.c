@@ -287,4 +287,5 @@ const struct option option_table[] = {
      .meaning = "print a JSON array"},
 };
 
+_Static_assert(sizeof option_table / sizeof *option_table <= 64, "command_line.given is too short");
 const size_t option_count = sizeof option_table / sizeof *option_table;

@@ -84,6 +84,11 @@ char *report_bytes(struct arena *arena, double bytes) {
                        : arena_format(arena, "%.2f GB", bytes / 1e9);
 }
 
+char *report_range(struct arena *arena, double low, double high) {
+    char *least = arena_format(arena, "%.0f", low), *most = arena_format(arena, "%.0f", high);
+    return strcmp(least, most) == 0 ? least : arena_format(arena, "%s-%s", least, most);
+}
+
 void report_set_text(struct arena *arena, struct value *table, const char *name, const char *text) {
     value_table_set(arena, table, name, text ? value_string(arena, text) : value_nil(arena));
 }
@@ -91,6 +96,17 @@ void report_set_text(struct arena *arena, struct value *table, const char *name,
 void report_set_integer(struct arena *arena, struct value *table, const char *name,
                         int64_t number) {
     value_table_set(arena, table, name, value_integer(arena, number));
+}
+
+struct value *report_resources(struct arena *arena, const struct kernel_resources *resources) {
+    struct value *table = value_table(arena);
+#define KERNEL_RESOURCE(name, meaning)                                                             \
+    value_table_set(arena, table, #name,                                                           \
+                    resources->name < 0 ? value_nil(arena)                                         \
+                                        : value_integer(arena, resources->name));
+#include "generator/compile/resources.def"
+#undef KERNEL_RESOURCE
+    return table;
 }
 
 // ---- data for people ----------------------------------------------------------------------------

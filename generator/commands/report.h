@@ -4,6 +4,7 @@
 
 #include "generator/base/diagnostic.h"
 #include "generator/base/value.h"
+#include "generator/compile/compile.h"
 #include "runtime/error.h"
 
 // Adds the runtime's error as a diagnostic, its further lines as notes. Returns false.
@@ -36,7 +37,13 @@ void report_wrapped(FILE *stream, const char *words, int indent, int column);
 void report_set_text(struct arena *arena, struct value *table, const char *name, const char *text);
 void report_set_integer(struct arena *arena, struct value *table, const char *name, int64_t number);
 
+// A table of them; nil, which JSON prints as null, what the compiler does not tell.
+struct value *report_resources(struct arena *arena, const struct kernel_resources *resources);
+
 // "18.8 KiB", "2.47 GB" (powers of 1000 from a million bytes on).
 char *report_bytes(struct arena *arena, double bytes);
+
+// "24-25", "20" where both are that when rounded.
+char *report_range(struct arena *arena, double low, double high);
 
 #endif

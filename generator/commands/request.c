@@ -17,6 +17,8 @@ static void add_override(struct arena *arena, struct override_list *list, const 
 // --context and --kv are overrides with a name of their own; --set must not contradict them.
 static bool gather_overrides(const struct command_line *line, struct arena *arena,
                              struct override_list *list, struct diagnostics *diagnostics) {
+    // What stages published is looked at when the position is over.
+    bool unshare = line->compare && strcmp(line->compare, "reference") == 0;
     for (int i = 0; i < line->set.count; i++) {
         const struct override *item = &line->set.items[i];
         for (int j = 0; j < i; j++)
@@ -25,10 +27,13 @@ static bool gather_overrides(const struct command_line *line, struct arena *aren
         add_override(arena, list, item->key, item->value);
         const bool named = (line->context && strcmp(item->key, "context") == 0) ||
                            (line->kv && strcmp(item->key, "kv") == 0);
-        if (line->compare && strcmp(line->compare, "reference") == 0 &&
-            strcmp(item->key, "buffers") == 0)
-            return usage_error(diagnostics, "--set %s=%s: --compare reference needs unshared ones",
-                               item->key, item->value);
+        if (unshare && strcmp(item->key, "buffers") == 0) {
+            if (strcmp(item->value, "unshared") != 0)
+                return usage_error(diagnostics,
+                                   "--set %s=%s: --compare reference needs unshared ones",
+                                   item->key, item->value);
+            unshare = false; // said already
+        }
         if (named)
             return usage_error(diagnostics, "--set %s=%s: --%s says it already", item->key,
                                item->value, item->key);
@@ -37,8 +42,7 @@ static bool gather_overrides(const struct command_line *line, struct arena *aren
         add_override(arena, list, "context", arena_format(arena, "%" PRId64, line->context));
     if (line->kv)
         add_override(arena, list, "kv", line->kv);
-    // What stages published is looked at when the position is over.
-    if (line->compare && strcmp(line->compare, "reference") == 0)
+    if (unshare)
         add_override(arena, list, "buffers", "unshared");
     return true;
 }

@@ -101,7 +101,7 @@ static bool open_space(struct tune *tune) {
 static bool open_cache(struct tune *tune) {
     char problem[512];
     tune->cache_folder = cache_folder_find(tune->line->cache, tune->arena, problem, sizeof problem);
-    if (tune->cache_folder)
+    if (tune->cache_folder && !problem[0])
         return true;
     if (!tune->line->output) {
         usage_error(tune->diagnostics, "there is no cache folder to keep the result in%s%s",

@@ -6,18 +6,6 @@
 
 // ---- resources ----------------------------------------------------------------------------------
 
-static struct value *resources_value(struct arena *arena,
-                                     const struct kernel_resources *resources) {
-    struct value *table = value_table(arena);
-#define KERNEL_RESOURCE(name, meaning)                                                             \
-    value_table_set(arena, table, #name,                                                           \
-                    resources->name < 0 ? value_nil(arena)                                         \
-                                        : value_integer(arena, resources->name));
-#include "generator/compile/resources.def"
-#undef KERNEL_RESOURCE
-    return table;
-}
-
 static const char *resources_text(struct arena *arena, const struct kernel_resources *resources) {
     struct text text = {0};
 #define KERNEL_RESOURCE(name, meaning)                                                             \
@@ -38,7 +26,7 @@ bool view_resources(const struct artefacts *artefacts, const char *which,
     (void)which;
     if (!artefacts_manifest(artefacts, &facts))
         return false;
-    result->value = resources_value(artefacts->arena, &facts.resources);
+    result->value = report_resources(artefacts->arena, &facts.resources);
     result->text = resources_text(artefacts->arena, &facts.resources);
     return true;
 }
@@ -185,7 +173,7 @@ static struct value *overview_value(struct arena *arena, const struct plan_plan 
     report_set_integer(arena, table, "xcds", plan->machine.xcds_count);
     report_set_text(arena, table, "object", facts->object);
     report_set_text(arena, table, "compiler", facts->compiler);
-    value_table_set(arena, table, "resources", resources_value(arena, &facts->resources));
+    value_table_set(arena, table, "resources", report_resources(arena, &facts->resources));
     value_table_set(arena, table, "choices", choices_value(arena, plan));
     return table;
 }

@@ -14,10 +14,10 @@ static const char *meaning_of(const char *mailbox) {
     static const struct meaning meanings[] = {
         {"hidden", "the residual"},
         {"qkv", "queries, keys and values of one position"},
-        {"parts", "of each split: weighted values, then maximum and sum of each head"},
+        {"parts", "values of splits, then maxima and sums"},
         {"attended", "attention's output, head by head"},
         {"gated", "activated gate times up"},
-        {"candidates", "(score, token) of the best token of each CU"},
+        {"candidates", "(score, token) of each CU's best"},
         {"next_token", "the next token, and 1 where the loop ends"},
     };
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
@@ -28,8 +28,7 @@ static const char *meaning_of(const char *mailbox) {
 
 static bool is(const char *word, const char *other) { return strcmp(word, other) == 0; }
 
-// ---- what bodies read and write
-// ------------------------------------------------------------------
+// ---- what bodies read and write -----------------------------------------------------------------
 
 static struct plan_span whole(int first, int count) {
     return (struct plan_span){
@@ -142,8 +141,7 @@ static void list_accesses(struct planning *planning, struct plan_body *body, boo
     }
 }
 
-// ---- mailboxes
-// -----------------------------------------------------------------------------------
+// ---- mailboxes ----------------------------------------------------------------------------------
 
 static int body_number(struct planning *planning, int stage) {
     return (int)(body_of_stage(planning, &planning->plan->stages[stage]) - planning->plan->bodies);
@@ -322,8 +320,7 @@ static void number_epochs(struct planning *planning) {
     }
 }
 
-// ---- scopes
-// --------------------------------------------------------------------------------------
+// ---- scopes -------------------------------------------------------------------------------------
 
 // The widest edge between the CUs that write and those that read: 0 none, 1 on one XCD, 2 across.
 static int width_of(const struct plan_plan *plan, const struct plan_body *reader,

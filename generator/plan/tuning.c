@@ -99,6 +99,33 @@ void tuning_print_keys(struct text *out) {
     }
 }
 
+static struct value *names_of(struct arena *arena, const char *values) {
+    struct value *list = value_list(arena);
+    for (const char *at = values; *at; at += *at == '|') {
+        const size_t length = strcspn(at, "|");
+        value_list_add(arena, list, value_string(arena, arena_bytes(arena, at, length)));
+        at += length;
+    }
+    return list;
+}
+
+struct value *tuning_keys_value(struct arena *arena) {
+    struct value *list = value_list(arena);
+    for (int k = 0; k < KEY_COUNT; k++) {
+        struct value *row = value_table(arena);
+        value_table_set(arena, row, "name", value_string(arena, keys[k].name));
+        value_table_set(arena, row, "meaning", value_string(arena, keys[k].meaning));
+        if (keys[k].values) {
+            value_table_set(arena, row, "values", names_of(arena, keys[k].values));
+        } else {
+            value_table_set(arena, row, "least", value_integer(arena, keys[k].low));
+            value_table_set(arena, row, "most", value_integer(arena, keys[k].high));
+        }
+        value_list_add(arena, list, row);
+    }
+    return list;
+}
+
 void tuning_print(const struct tuning *tuning, struct text *out) {
     bool any = false;
     for (int k = 0; k < KEY_COUNT; k++) {

@@ -27,6 +27,9 @@ bool tuning_report_unknown(const struct override_list *overrides, struct diagnos
 // A line a key with its values and meaning, for --help and inspect.
 void tuning_print_keys(struct text *out);
 
+// The same as a list of tables: name, meaning, and either least and most or a list of values.
+struct value *tuning_keys_value(struct arena *arena);
+
 // "kv=bf16 cus=256", the keys that are set, for the plan and the emitted overview; "default".
 void tuning_print(const struct tuning *tuning, struct text *out);
 

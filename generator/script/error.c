@@ -87,6 +87,16 @@ struct location script_location_in(lua_State *lua, const char *file) {
     return find_location(lua, file);
 }
 
+struct location script_location_of_caller(lua_State *lua) {
+    int level = 0, line;
+    size_t chunk;
+    if (!find_line(lua, &level, &chunk, &line))
+        return (struct location){0};
+    next_caller(lua, &level, &chunk, &line); // where there is none, both stay
+    const struct script_chunk *known = &script_of(lua)->chunks[chunk];
+    return (struct location){.file = known->file, .line = line, .source = known->source};
+}
+
 _Noreturn void script_raise(lua_State *lua, const char *format, ...) {
     char message[MESSAGE_BYTES];
     va_list arguments;

@@ -2,6 +2,8 @@
 // graph.
 #include "generator/script/graph_internal.h"
 
+#include <string.h>
+
 static const char call_key = 0, serial_key = 0;
 static const char nulls_field[] = "nulls";
 
@@ -55,6 +57,59 @@ static int call_is_null(lua_State *lua) {
     }
     lua_pushboolean(lua, null);
     return 1;
+}
+
+// Where `word` stands at the location or soon after it: a table of a call may have many lines.
+static struct location find_word(struct location at, const char *word) {
+    enum { LINES_SEARCHED = 24 };
+    for (int line = at.line; at.source && line < at.line + LINES_SEARCHED; line++) {
+        const struct location found = location_of_word(at.file, at.source, line, word);
+        if (found.column > 0)
+            return found;
+    }
+    return at;
+}
+
+// check_names(t, names, what): a key of t that is no key of names is an error where the caller of
+// the function was called that asks for this; what has such keys is `what`. t may be nil.
+static int call_check_names(lua_State *lua) {
+    enum { MOST_NAMES = 128 };
+    const char *names[MOST_NAMES], *unknown = NULL;
+    size_t count = 0;
+    if (lua_isnoneornil(lua, 1))
+        return 0;
+    if (lua_type(lua, 2) != LUA_TTABLE || lua_type(lua, 3) != LUA_TSTRING)
+        script_raise(lua, "'check_names'(t, names, what) takes a table with the names as its keys, "
+                          "and what has them, a string");
+    const char *what = lua_tostring(lua, 3);
+    const struct location at = script_location_of_caller(lua);
+    struct diagnostics *diagnostics = script_of(lua)->diagnostics;
+    if (lua_type(lua, 1) != LUA_TTABLE) {
+        diagnostic_add(diagnostics, DIAGNOSTIC_USER, at, "%s must be a table, not %s", what,
+                       graph_type_at(lua, 1));
+        script_raise_reported(lua);
+    }
+    for (lua_pushnil(lua); lua_next(lua, 2) && count < MOST_NAMES; lua_pop(lua, 1))
+        if (lua_type(lua, -2) == LUA_TSTRING)
+            names[count++] = lua_tostring(lua, -2); // the table holds it
+    lua_settop(lua, 3);
+    for (lua_pushnil(lua); lua_next(lua, 1); lua_pop(lua, 1)) {
+        const bool named = lua_type(lua, -2) == LUA_TSTRING;
+        const char *name = named ? lua_tostring(lua, -2) : "1";
+        lua_pushvalue(lua, -2);
+        const bool known = named && lua_rawget(lua, 2) != LUA_TNIL;
+        lua_settop(lua, 5);
+        // Of several the first in order: the walk's order differs from run to run.
+        if (!known && (!unknown || strcmp(name, unknown) < 0))
+            unknown = name;
+    }
+    if (!unknown)
+        return 0;
+    const char *nearest = nearest_name(unknown, names, count);
+    diagnostic_add(
+        diagnostics, DIAGNOSTIC_USER, find_word(at, unknown), "%s: there is no \"%s\"%s%s%s", what,
+        unknown, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    script_raise_reported(lua);
 }
 
 // Notes for is_null which keys of `value`, on top as a table, are null.
@@ -111,6 +166,7 @@ static void begin(lua_State *lua, struct family_call *call) {
     graph_set_ops(lua);
     graph_set_function(lua, "refuse", call_refuse, 0);
     graph_set_function(lua, "is_null", call_is_null, 0);
+    graph_set_function(lua, "check_names", call_check_names, 0);
     lua_pop(lua, 1);
 }
 

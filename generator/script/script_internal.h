@@ -80,7 +80,11 @@ _Noreturn void script_raise_reported(lua_State *lua);
 // set, `column` 0. Strings live as long as the script.
 struct location script_location(lua_State *lua);
 
-// The same, but of the innermost line of Lua that stands in `file`.
+// The line of Lua that called the Lua function which called the running C function; the line of
+// script_location where there is none.
+struct location script_location_of_caller(lua_State *lua);
+
+// As script_location, but of the innermost line of Lua that stands in `file`.
 struct location script_location_in(lua_State *lua, const char *file);
 
 // Adds to the newest diagnostic, which is at the calling line, who called that: at most two notes.

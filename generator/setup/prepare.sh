@@ -3,11 +3,13 @@
 #   prepare.sh install   installs what is missing: packages as root or through sudo that asks no
 #                        password, and on Debian 12 the private comgr root. What cannot be installed
 #                        is named, and what it costs.
+#   prepare.sh install test
+#                        the same, for what cannot do without cmocka.
 #   prepare.sh install fuzz
 #                        the same, and what `make fuzz` needs.
 #   prepare.sh check     installs nothing, only names what is missing.
-# Exit status 0: monogen can be built (comgr and cmocka may be missing) and, where asked for, fuzzed;
-# 1: it cannot.
+# Exit status 0: monogen can be built (comgr and cmocka may be missing) and, where asked for, tested
+# or fuzzed; 1: it cannot.
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -103,20 +105,28 @@ if [ "$mode" = install ]; then
             look
         fi
     fi
-    if [ "$comgr" = none ] && [ "$debian" = 12 ] && generator/setup/comgr_root.sh; then
+    # Of no use, and no small download, where nothing can be built.
+    if [ -z "$build_missing" ] && [ "$comgr" = none ] && [ "$debian" = 12 ] &&
+        generator/setup/comgr_root.sh; then
         look
     fi
 fi
 
 missing="$build_missing$test_missing$fuzz_missing$comgr_missing"
 [ -z "$missing" ] || say "missing packages:$missing (as root: apt-get install$missing)"
-if [ -n "$test_missing" ] && [ -z "$build_missing" ]; then
+[ "$purpose" != test ] || build_missing="$build_missing$test_missing"
+if [ -n "$build_missing" ]; then
+    exit 1 # that line says it all
+fi
+if [ -n "$test_missing" ]; then
     say "without libcmocka-dev the tests cannot be built"
 fi
 if [ "$comgr" = none ] && [ "$mode" = install ]; then
     say "without comgr nothing is compiled for gfx942; the host target works"
+elif [ "$comgr" = none ] && [ "$debian" = 12 ]; then
+    say "without comgr nothing is compiled for gfx942, make setup fetches it; the host target works"
 fi
 if [ -n "$fuzz_missing" ]; then
     say "without clang and its libFuzzer nothing is fuzzed"
 fi
-[ -z "$build_missing$fuzz_missing" ]
+[ -z "$fuzz_missing" ]

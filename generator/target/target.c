@@ -34,11 +34,11 @@ static const struct field fields[] = {
      IN_TARGET(instruction_cache_bytes)},
     {"instruction_cache.shared_by", FIELD_INTEGER, true, 1, 64, NULL,
      IN_TARGET(instruction_cache_shared_by)},
-    {"registers_per_lane", FIELD_INTEGER, false, 0, 65536, NULL, IN_TARGET(registers_per_lane)},
-    {"register_granule", FIELD_INTEGER, false, 0, 1024, NULL, IN_TARGET(register_granule)},
-    {"waves_per_simd_max", FIELD_INTEGER, false, 0, 128, NULL, IN_TARGET(waves_per_simd_max)},
+    {"registers_per_lane", FIELD_INTEGER, false, 1, 65536, NULL, IN_TARGET(registers_per_lane)},
+    {"register_granule", FIELD_INTEGER, false, 1, 1024, NULL, IN_TARGET(register_granule)},
+    {"waves_per_simd_max", FIELD_INTEGER, false, 1, 128, NULL, IN_TARGET(waves_per_simd_max)},
     {.name = "memory", .kind = FIELD_TABLE, .required = true},
-    {"memory.bytes", FIELD_LONG_INTEGER, false, 0, 1e15, NULL, IN_TARGET(memory_bytes)},
+    {"memory.bytes", FIELD_LONG_INTEGER, false, 1, 1e15, NULL, IN_TARGET(memory_bytes)},
     {"memory.sweep_gbps", FIELD_NUMBERS, true, 0.001, 1e6, NULL, IN_TARGET(sweep_gbps),
      .capacity = 2},
     {.name = "handoff_ns", .kind = FIELD_TABLE, .required = true},
@@ -157,10 +157,15 @@ static bool check(struct load *load) {
     if (target->sweep_gbps[0] > target->sweep_gbps[1])
         good = wrong(load, "memory.sweep_gbps",
                      "sweep_gbps must be the lowest and then the highest bandwidth");
-    if (target->registers_per_lane > 0 &&
-        (target->register_granule == 0 || target->waves_per_simd_max == 0))
-        good = wrong(load, "registers_per_lane",
-                     "registers_per_lane needs register_granule and waves_per_simd_max");
+    // All three are left out where a lane has no registers to share.
+    const int told = (target->registers_per_lane > 0) + (target->register_granule > 0) +
+                     (target->waves_per_simd_max > 0);
+    if (told != 0 && told != 3)
+        good = wrong(load,
+                     target->registers_per_lane > 0 ? "registers_per_lane"
+                     : target->register_granule > 0 ? "register_granule"
+                                                    : "waves_per_simd_max",
+                     "registers_per_lane, register_granule and waves_per_simd_max go together");
     const struct {
         const char *key, *text;
     } names[] = {{"name", target->name},       {"isa", target->isa},

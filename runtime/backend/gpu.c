@@ -41,8 +41,7 @@ static bool make_current(const struct device *device, struct monogen_error *erro
     return device->driver.api->make_current(&device->driver, &device->facts, error);
 }
 
-// ---- probe
-// ---------------------------------------------------------------------------------------
+// ---- probe --------------------------------------------------------------------------------------
 
 bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t bytes) {
     struct monogen_error error;
@@ -68,8 +67,7 @@ bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t by
     return usable;
 }
 
-// ---- open
-// ----------------------------------------------------------------------------------------
+// ---- open ---------------------------------------------------------------------------------------
 
 // The driver takes the object's size from its headers and trusts them.
 static bool check_object(const struct gpu_api *api, const struct file_map *object, const char *path,
@@ -231,8 +229,7 @@ struct device *gpu_open(const struct gpu_api *api, const struct manifest *manife
     return NULL;
 }
 
-// ---- memory
-// --------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 
 static bool wait_for_transfer(const struct device *device, struct monogen_error *error) {
     return CALL(&device->driver, stream_synchronize, (device->transfer_stream),
@@ -364,8 +361,7 @@ bool gpu_download(struct device *device, void *to, const struct device_memory *f
     return copy(device, from->device_address + offset, to, bytes, GPU_TO_HOST, error);
 }
 
-// ---- launch
-// --------------------------------------------------------------------------------------
+// ---- launch -------------------------------------------------------------------------------------
 
 bool gpu_launch(struct device *device, const void *argument_block, size_t bytes,
                 struct monogen_error *error) {

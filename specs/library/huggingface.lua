@@ -72,6 +72,7 @@ end
 -- top of what holds for all families: `understood`, a list of keys; `only`, key = the one value it may
 -- have; `unsupported`, key = the name of what it asks for.
 function huggingface.check(c, keys, rules)
+  check_names(rules, { understood = true, only = true, unsupported = true }, "the rules of huggingface.check")
   local understood, only, unsupported = {}, {}, {}
   for key, value in pairs(only_values) do only[key] = value end
   for key, value in pairs(unsupported_keys) do unsupported[key] = value end
@@ -97,6 +98,7 @@ end
 -- The numbers that stand in the config as they are. Of what is absent, those of `defaults`; of what is
 -- null, none: then the family's `numbers` say what it means.
 function huggingface.numbers(c, keys, defaults)
+  check_names(defaults, keys, "the defaults of huggingface.numbers")
   local m = {}
   for number, names in pairs(keys) do
     local null = false
@@ -176,6 +178,7 @@ end
 -- m.rope of a model whose layers turn alike. `options` may have `theta`, for where the config has none
 -- (10000), and `partial`: true where the architecture can turn a part of a head.
 function huggingface.rope(c, m, options)
+  check_names(options, { theta = true, partial = true }, "the options of huggingface.rope")
   local p, key = rope_source(c)
   local theta = c.rope_theta or options and options.theta or 10000
   return rope_of(c, m, p, key, theta, options and options.partial)

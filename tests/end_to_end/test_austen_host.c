@@ -92,8 +92,7 @@ static int close_golden(void **state) {
     return 0;
 }
 
-// ---- one kernel
-// ----------------------------------------------------------------------------------
+// ---- one kernel ---------------------------------------------------------------------------------
 
 static struct monogen *open_kernel(const char *set) {
     struct generated made;
@@ -242,8 +241,7 @@ static void expect_kernel(const char *set, uint32_t steps) {
     monogen_close(model);
 }
 
-// ---- the matrix
-// ----------------------------------------------------------------------------------
+// ---- the matrix ---------------------------------------------------------------------------------
 
 static void skip_unless_all(void) {
     if (!all_tests_wanted()) {

@@ -21,8 +21,7 @@
 
 enum { POSITIONS = 40, MOST_TENSORS = 64 };
 
-// ---- weights
-// ------------------------------------------------------------------------------------
+// ---- weights ------------------------------------------------------------------------------------
 
 struct tensor_data {
     const char *name;
@@ -84,8 +83,7 @@ static void write_weights(const struct weights *weights, const char *folder) {
     kernel_folder_write_tensors(&to, "model.safetensors", tensors, (size_t)weights->count);
 }
 
-// ---- the reference
-// ------------------------------------------------------------------------------
+// ---- the reference ------------------------------------------------------------------------------
 
 struct reference {
     const struct model *model;
@@ -193,7 +191,8 @@ static void evaluate(struct reference *reference, int index, uint32_t token, int
     const struct model *model = reference->model;
     const struct node *node = &model->nodes[index];
     double *y = reference->value[index];
-    const double *x = reference->value[node->inputs[0]], *x2 = reference->value[node->inputs[1]];
+    const double *x = reference->value[node->inputs[0]];
+    const double *x2 = node->input_count > 1 ? reference->value[node->inputs[1]] : x;
     if (node->op == OP_EMBED) {
         const struct tensor_data *table =
             tensor_named(&reference->weights, node->tensor, model->vocab, node->elements, false);
@@ -231,8 +230,7 @@ static void reference_open(struct reference *reference, struct made_plan *made) 
     }
 }
 
-// ---- the comparison
-// ------------------------------------------------------------------------------
+// ---- the comparison -----------------------------------------------------------------------------
 
 static uint32_t token_at(int position, int vocab) {
     return (uint32_t)((position * 7919 + 13) % vocab);

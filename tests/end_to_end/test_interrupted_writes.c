@@ -112,8 +112,7 @@ static const char *good_folder(void) {
     return folder;
 }
 
-// ---- kill -9
-// -------------------------------------------------------------------------------------
+// ---- kill -9 ------------------------------------------------------------------------------------
 
 // Starts the program and kills it after the delay. Returns whether it had ended before.
 static bool killed_after(const char *folder, long delay_us) {
@@ -169,8 +168,7 @@ static void test_kill(void **state) {
     assert_true(ended < tries);
 }
 
-// ---- no room
-// -------------------------------------------------------------------------------------
+// ---- no room ------------------------------------------------------------------------------------
 
 static void expect_no_output(const char *folder, const struct command_end *end, const char *good,
                              const char *message) {
@@ -244,8 +242,7 @@ static void test_another_kernel_in_the_folder(void **state) {
     generated_close(&new);
 }
 
-// ---- a worker that dies
-// --------------------------------------------------------------------------
+// ---- a worker that dies -------------------------------------------------------------------------
 
 static void test_a_worker_that_crashes(void **state) {
     (void)state;

@@ -12,8 +12,7 @@
 
 #include <cmocka.h>
 
-// ---- a device that is plain memory, with an address for the host or without
-// ----------------------
+// ---- a device that is plain memory, with an address for the host or without ---------------------
 struct device {
     unsigned char *weights, *vectors; // where uploads to address 1 and 2 go
     size_t uploads;
@@ -63,8 +62,7 @@ static bool load(const struct kernel_folder *folder, const struct weight_source 
     return done;
 }
 
-// ---- a checkpoint whose elements tell where they are from
-// -----------------------------------------
+// ---- a checkpoint whose elements tell where they are from ---------------------------------------
 struct matrix {
     const char *name;
     unsigned rows, columns;

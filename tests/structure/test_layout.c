@@ -68,8 +68,7 @@ static void test_files_are_short(void **state) {
         fail_msg("%d files want to be two", violations);
 }
 
-// ---- numbers and names
-// ---------------------------------------------------------------------------
+// ---- numbers and names --------------------------------------------------------------------------
 
 // What specs say: numbers that are nobody else's (from 100 on, no power of two, not round), and the
 // names of models, families and targets.

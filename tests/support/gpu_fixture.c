@@ -15,8 +15,7 @@ static const char OBJECT[] = "5-kernel.co";
 
 static bool is_cuda(const struct gpu_fixture *fixture) { return fixture->backend == &backend_cuda; }
 
-// ---- words
-// ---------------------------------------------------------------------------------------
+// ---- words --------------------------------------------------------------------------------------
 
 // What the two APIs say for the same thing. Words may hold words that stand above them.
 static const struct word {
@@ -117,8 +116,7 @@ const char *gpu_fixture_words(const struct gpu_fixture *fixture, const char *tex
     return result;
 }
 
-// ---- fakes
-// ---------------------------------------------------------------------------------------
+// ---- fakes --------------------------------------------------------------------------------------
 
 // An ELF header of an object without sections.
 static void write_object(const struct gpu_fixture *fixture) {
@@ -238,8 +236,7 @@ int gpu_fixture_reset(void **state) {
     return 0;
 }
 
-// ---- expectations
-// --------------------------------------------------------------------------------
+// ---- expectations -------------------------------------------------------------------------------
 
 void gpu_fixture_expect_calls(struct gpu_fixture *fixture, const char *lines) {
     assert_string_equal(fixture->fake->log, gpu_fixture_words(fixture, lines));

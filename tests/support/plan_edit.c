@@ -203,8 +203,7 @@ struct plan_plan plan_edited(const struct plan_plan *plan, const char *edits, st
     return read_back(root, arena);
 }
 
-// ---- copies
-// -------------------------------------------------------------------------------------
+// ---- copies -------------------------------------------------------------------------------------
 
 static void *list_copied(struct arena *arena, const void *items, int count, size_t bytes) {
     void *copy = arena_array(arena, (size_t)count + 1, bytes);

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- hashes
-// -------------------------------------------------------------------------------------
+// ---- hashes -------------------------------------------------------------------------------------
 
 uint64_t mix(uint64_t a, uint64_t b) {
     uint64_t x = a * 0x9e3779b97f4a7c15U ^ (b + 0xd1b54a32d192ed03U);
@@ -29,8 +28,7 @@ uint64_t mix_number(uint64_t a, double number) {
     return mix(a, bits);
 }
 
-// ---- memory
-// -------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 
 bool stray(struct machine *machine, const struct cu *cu, const char *what) {
     struct plan_meaning *meaning = &machine->meaning;
@@ -235,8 +233,7 @@ static bool open_memory(struct machine *machine) {
     return pack_regions(machine);
 }
 
-// ---- turns
-// --------------------------------------------------------------------------------------
+// ---- turns --------------------------------------------------------------------------------------
 
 static void next_turn(struct machine *machine, struct cu *cu) {
     cu->begun = cu->computed = false;

@@ -72,8 +72,7 @@ static uint64_t mixed(const uint64_t *values, int64_t count) {
     return all;
 }
 
-// ---- weights
-// ------------------------------------------------------------------------------------
+// ---- weights ------------------------------------------------------------------------------------
 
 // The tile that lies there as the stage takes it, NULL: it takes something else.
 static const struct packed_tile *tile_at(const struct machine *machine, int64_t address,
@@ -138,8 +137,7 @@ static uint64_t embedding(struct machine *machine, const struct cu *cu, int colu
     return mix(row, (uint64_t)column);
 }
 
-// ---- stages
-// -------------------------------------------------------------------------------------
+// ---- stages -------------------------------------------------------------------------------------
 
 static bool compute_embed(struct machine *machine, struct cu *cu) {
     const struct plan_body *body = names_of(machine, cu)->body;

@@ -15,12 +15,12 @@ const char *printed_diagnostics(const struct diagnostics *diagnostics) {
 }
 
 const char *temporary_folder(void) {
-    static char made[64];
-    const char *given = getenv("MONOGEN_TEST_TMP");
+    static char made[4000];
+    const char *given = getenv("MONOGEN_TEST_TMP"), *parent = getenv("TMPDIR");
     if (given && *given)
         return given;
     if (!made[0]) {
-        snprintf(made, sizeof made, "/tmp/monogen-test-XXXXXX");
+        snprintf(made, sizeof made, "%s/monogen-test-XXXXXX", parent && *parent ? parent : "/tmp");
         if (!mkdtemp(made))
             abort();
     }

@@ -7,7 +7,7 @@
 // The diagnostics as diagnostics_print writes them. Valid until the next call.
 const char *printed_diagnostics(const struct diagnostics *diagnostics);
 
-// A folder of this process: $MONOGEN_TEST_TMP, or one made under /tmp.
+// A folder of this process: $MONOGEN_TEST_TMP, or one made under $TMPDIR or /tmp.
 const char *temporary_folder(void);
 
 // The path of `name` in temporary_folder(). Valid until the fourth call after it.

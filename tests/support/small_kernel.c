@@ -1,5 +1,7 @@
 #include "tests/support/small_kernel.h"
 
+#include "tests/support/printed.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,14 +73,7 @@ void need_compiler(const char *compiler) {
 
 const char *test_folder(const char *name) {
     static char path[1024];
-    const char *parent = getenv("MONOGEN_TEST_TMP");
-    static char made[] = "/tmp/monogen-test-XXXXXX";
-    if (!parent) {
-        if (made[strlen(made) - 1] == 'X')
-            assert_non_null(mkdtemp(made));
-        parent = made;
-    }
-    snprintf(path, sizeof path, "%s/%s", parent, name);
+    snprintf(path, sizeof path, "%s/%s", temporary_folder(), name);
     assert_int_equal(mkdir(path, 0755), 0);
     return path;
 }

@@ -15,7 +15,8 @@ struct compile_request small_kernel_request(const char *compiler);
 // Skips the test, saying why, where the compiler cannot be used.
 void need_compiler(const char *compiler);
 
-// A folder of the calling test: "$MONOGEN_TEST_TMP/NAME", made anew. Static storage, one at a time.
+// A folder of the calling test: NAME in temporary_folder(), made anew. Static storage, one at a
+// time.
 const char *test_folder(const char *name);
 
 void write_test_file(const char *path, const char *bytes);

@@ -71,6 +71,14 @@ static void bytes_have_a_readable_unit(void **state) {
     arena_close(&arena);
 }
 
+static void a_range_of_like_ends_is_one_number(void **state) {
+    (void)state;
+    struct arena arena = {0};
+    assert_string_equal(report_range(&arena, 23.6, 25.4), "24-25");
+    assert_string_equal(report_range(&arena, 19.6, 20.4), "20");
+    arena_close(&arena);
+}
+
 static void long_text_is_wrapped_behind_its_indent(void **state) {
     (void)state;
     char *text = NULL;
@@ -94,6 +102,7 @@ int main(void) {
         cmocka_unit_test(tables_print_as_names_and_columns),
         cmocka_unit_test(runtime_errors_keep_their_notes_and_kind),
         cmocka_unit_test(bytes_have_a_readable_unit),
+        cmocka_unit_test(a_range_of_like_ends_is_one_number),
         cmocka_unit_test(long_text_is_wrapped_behind_its_indent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ static void mistakes_have_their_exit_status(void **state) {
     program_expect_failure(2, "needs a SPEC", "generate");
     program_expect_failure(2, "the plan already holds", "generate x --plan y");
     program_expect_failure(2, "the plan already holds", "generate --plan y --set cus=3");
+    program_expect_failure(2, "--plan and --target", "generate --plan y --target mi300x");
+    program_expect_failure(2, "--plan and --no-tuning", "generate --no-tuning --plan y");
     program_expect_failure(2, "did you mean 'cus'?", "generate austen-3m --set cu=3");
     program_expect_failure(2, "--kv says it already", "generate austen-3m --kv bf16 --set kv=fp32");
     program_expect_failure(2, "--set cus is given twice",

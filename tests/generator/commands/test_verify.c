@@ -43,6 +43,9 @@ static void random_weights_can_be_compared(void **state) {
                     "total   64 positions");
     expect_verified("tests/specs/tiny.lua --compare reference --weights random --context 9",
                     "5 + 5", "total   10 positions");
+    expect_verified("tests/specs/tiny.lua --compare reference --weights random --context 9 "
+                    "--set buffers=unshared",
+                    "5 + 5", "total   10 positions");
 }
 
 static void a_difference_is_found(void **state) {
@@ -66,6 +69,8 @@ static void what_makes_no_sense_is_refused(void **state) {
     program_expect_failure(2, "must be token ids",
                            "verify austen-3m --compare reference --tokens 1,x");
     program_expect_failure(2, "must be one of golden|reference", "verify austen-3m --compare x");
+    program_expect_failure(2, "--compare reference needs unshared ones",
+                           "verify austen-3m --compare reference --set buffers=shared");
 }
 
 // The kernel's runtime refuses them before the reference could be misled.

@@ -4,6 +4,7 @@
 #include "generator/model/model.h"
 #include "generator/model/names.h"
 #include "generator/target/target.h"
+#include "tests/support/printed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,15 +22,6 @@
 // Small, so that loops and bombs are stopped soon.
 static const struct script_limits limits = {
     .memory_bytes = (size_t)32 << 20, .instructions = 10000000, .seconds = 20};
-
-static const char *temporary_folder(struct arena *arena) {
-    const char *given = getenv("MONOGEN_TEST_TMP");
-    if (given)
-        return given;
-    char *made = arena_string(arena, "/tmp/monogen-bad-specs-XXXXXX");
-    assert_non_null(mkdtemp(made));
-    return made;
-}
 
 // How each folder of bad specs is loaded; `name` is that of the case.
 typedef bool load_function(struct script *script, struct arena *arena, const char *name,
@@ -59,7 +51,7 @@ static bool load_target(struct script *script, struct arena *arena, const char *
 // A good model of the bad family; tests/bad_specs is its specs folder.
 static bool load_family(struct script *script, struct arena *arena, const char *name,
                         struct diagnostics *diagnostics) {
-    const char *spec = arena_format(arena, "%s/model.lua", temporary_folder(arena));
+    const char *spec = arena_format(arena, "%s/model.lua", temporary_folder());
     const char *source = arena_format(arena,
                                       "model {\n"
                                       "  name = \"good\", family = \"%s\", dtype = \"bf16\",\n"

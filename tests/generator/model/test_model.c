@@ -3,6 +3,7 @@
 #include "generator/base/file.h"
 #include "generator/model/graph.h"
 #include "generator/model/names.h"
+#include "tests/support/printed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,10 +42,7 @@ static int set_up(void **state) {
     assert_non_null(f);
     f->script = script_open(script_default_limits(), &f->diagnostics);
     assert_non_null(f->script);
-    const char *given = getenv("MONOGEN_TEST_TMP");
-    char *path = given ? arena_format(&f->arena, "%s/model-XXXXXX", given)
-                       : arena_string(&f->arena, "/tmp/monogen-model-XXXXXX");
-    f->folder = mkdtemp(path);
+    f->folder = mkdtemp(arena_format(&f->arena, "%s/model-XXXXXX", temporary_folder()));
     assert_non_null(f->folder);
     *state = f;
     return 0;

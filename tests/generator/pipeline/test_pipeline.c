@@ -49,8 +49,7 @@ static void test_what_comes_out(void **state) {
     assert_true(g->source_seconds > 0);
 }
 
-// ---- progress
-// ------------------------------------------------------------------------------------
+// ---- progress -----------------------------------------------------------------------------------
 
 static void note_stage(void *context, const char *stage) {
     text_append(context, stage);
@@ -70,8 +69,7 @@ static void test_progress(void **state) {
     text_close(&stages);
 }
 
-// ---- re-entry
-// ------------------------------------------------------------------------------------
+// ---- re-entry -----------------------------------------------------------------------------------
 
 static void write_text(const char *path, const char *bytes) {
     struct diagnostics trouble = {0};
@@ -175,8 +173,7 @@ static void test_a_broken_source_file(void **state) {
     assert_true(made.generation.compiled.log.length > 0);
 }
 
-// ---- refusals
-// ------------------------------------------------------------------------------------
+// ---- refusals -----------------------------------------------------------------------------------
 
 static void expect_refusal(const struct generation_request *request, enum diagnostic_kind kind,
                            const char *message) {
@@ -215,8 +212,7 @@ static void test_refusals(void **state) {
         DIAGNOSTIC_USAGE, "did you mean 'hidden'?");
 }
 
-// ---- artefacts
-// -----------------------------------------------------------------------------------
+// ---- artefacts ----------------------------------------------------------------------------------
 
 static void expect_file(const char *folder, const char *name, const struct text *expected) {
     struct arena arena = {0};
@@ -289,8 +285,7 @@ static void test_a_folder_that_cannot_be(void **state) {
     assert_int_equal(diagnostics_exit_status(&made.diagnostics), DIAGNOSTIC_ENVIRONMENT);
 }
 
-// ---- installation
-// --------------------------------------------------------------------------------
+// ---- installation -------------------------------------------------------------------------------
 
 static void test_installation(void **state) {
     (void)state;

@@ -87,8 +87,7 @@ static int close_bases(void **state) {
     return 0;
 }
 
-// ---- edits
-// ---------------------------------------------------------------------------------------
+// ---- edits --------------------------------------------------------------------------------------
 
 static void settle_body(const struct plan_plan *plan, struct plan_body *body) {
     const struct plan_partition *partition = plan_partition_named(plan, body->partition);
@@ -145,8 +144,7 @@ static struct plan_plan broken_plan(const struct bad_plan *bad, struct arena *ar
     return plan;
 }
 
-// ---- tests
-// ---------------------------------------------------------------------------------------
+// ---- tests --------------------------------------------------------------------------------------
 
 static void test_the_bases_hold(void **state) {
     (void)state;

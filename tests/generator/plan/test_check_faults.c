@@ -17,8 +17,7 @@
 
 static struct made_plan made; // of the test that runs
 
-// ---- the places of a plan that hold something
-// ----------------------------------------------------
+// ---- the places of a plan that hold something ---------------------------------------------------
 
 enum place_kind { PLACE_INT, PLACE_INT64, PLACE_DOUBLE, PLACE_BOOL, PLACE_STRING, PLACE_COUNT };
 
@@ -64,8 +63,7 @@ static void add(struct places *places, const char *record, const char *field, en
     EACH(record, field, places_of_##type(places, &item->field[i]))
 #include "generator/plan/plan.def"
 
-// ---- changes that harm nothing
-// -------------------------------------------------------------------
+// ---- changes that harm nothing ------------------------------------------------------------------
 
 enum change { ANY = 3, MORE = 1, LESS = 2 };
 
@@ -184,8 +182,7 @@ static bool is_free(const struct place *place) {
     }
     for (int i = 0; i < made.plan.lds_count; i++) {
         const struct plan_lds *array = &made.plan.lds[i];
-        if (strcmp(array->holds, "unused: so much LDS that no CU receives two workgroups") == 0 &&
-            lies_in(place->at, array, 1, sizeof *array))
+        if (strncmp(array->holds, "unused", 6) == 0 && lies_in(place->at, array, 1, sizeof *array))
             return true;
     }
     return false;
@@ -201,8 +198,7 @@ static bool is_harmless(const struct place *place, enum change change) {
     return false;
 }
 
-// ---- one change
-// ----------------------------------------------------------------------------------
+// ---- one change ---------------------------------------------------------------------------------
 
 static bool holds(void) {
     struct diagnostics diagnostics = {0};

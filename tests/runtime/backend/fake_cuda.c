@@ -40,8 +40,7 @@ static bool is_handle(int device) {
     return device >= FIRST_HANDLE && device < FIRST_HANDLE + state.device_count;
 }
 
-// ---- the library and its devices
-// -----------------------------------------------------------------
+// ---- the library and its devices ----------------------------------------------------------------
 
 int cuInit(unsigned flags) { return init(__func__, flags); }
 
@@ -123,8 +122,7 @@ int cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes) {
     return tell_free_memory(__func__, free_bytes, total_bytes);
 }
 
-// ---- contexts
-// ------------------------------------------------------------------------------------
+// ---- contexts -----------------------------------------------------------------------------------
 
 int cuDevicePrimaryCtxRetain(void **context, int device) {
     record("cuDevicePrimaryCtxRetain of %d", device);
@@ -159,8 +157,7 @@ int cuCtxSetCurrent(void *context) {
     return SUCCESS;
 }
 
-// ---- memory and streams
-// --------------------------------------------------------------------------
+// ---- memory and streams -------------------------------------------------------------------------
 
 int cuMemAlloc_v2(unsigned long long *address, size_t bytes) {
     uintptr_t number = 0;
@@ -230,8 +227,7 @@ int cuMemsetD8Async(unsigned long long to, unsigned char value, size_t bytes, vo
     return fill(__func__, (uintptr_t)to, value, bytes, stream);
 }
 
-// ---- kernels
-// -------------------------------------------------------------------------------------
+// ---- kernels ------------------------------------------------------------------------------------
 
 static int dynamic_lds_allowed; // that the function was given by cuFuncSetAttribute
 

@@ -57,8 +57,7 @@ static void forget_everything(void) {
     running_stream = -1;
 }
 
-// ---- recording
-// -----------------------------------------------------------------------------------
+// ---- recording ----------------------------------------------------------------------------------
 
 static void append(char *to, size_t bytes, const char *format, va_list arguments) {
     size_t used = strlen(to);
@@ -98,8 +97,7 @@ static int asked_failure(const char *call) {
             return asked;                                                                          \
     } while (0)
 
-// ---- the library and its devices
-// -----------------------------------------------------------------
+// ---- the library and its devices ----------------------------------------------------------------
 
 static int init(const char *call, unsigned flags) {
     record("%s %u", call, flags);
@@ -130,8 +128,7 @@ static int tell_free_memory(const char *call, size_t *free_bytes, size_t *total_
     return SUCCESS;
 }
 
-// ---- memory
-// --------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 
 // Addresses that no process has mapped, 4 GiB for each memory.
 static uintptr_t device_address_of(size_t row) {
@@ -212,8 +209,7 @@ static int tell_device_address(const char *call, uintptr_t *device_address, cons
     return SUCCESS;
 }
 
-// ---- streams
-// -------------------------------------------------------------------------------------
+// ---- streams ------------------------------------------------------------------------------------
 
 static int stream_number(const char *call, const void *stream) {
     for (int i = 0; i < MAX_STREAMS; i++)
@@ -330,8 +326,7 @@ static int fill(const char *call, uintptr_t device, int value, size_t bytes, con
                        .stream = on, .to = memory->bytes + offset, .value = value, .bytes = bytes});
 }
 
-// ---- kernels
-// -------------------------------------------------------------------------------------
+// ---- kernels ------------------------------------------------------------------------------------
 
 static int load_module(const char *call, void **module, const void *image) {
     record("%s", call);

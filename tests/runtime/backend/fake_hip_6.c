@@ -15,8 +15,7 @@ __attribute__((constructor)) void fake_gpu_reset(void) {
     };
 }
 
-// ---- the library and its devices
-// -----------------------------------------------------------------
+// ---- the library and its devices ----------------------------------------------------------------
 
 int hipInit(unsigned flags) { return init(__func__, flags); }
 
@@ -99,8 +98,7 @@ int hipGetDevicePropertiesR0600(void *properties, int device) {
 }
 #endif
 
-// ---- memory and streams
-// --------------------------------------------------------------------------
+// ---- memory and streams -------------------------------------------------------------------------
 
 int hipMalloc(void **address, size_t bytes) {
     uintptr_t number = 0;
@@ -148,8 +146,7 @@ int hipMemsetAsync(void *to, int value, size_t bytes, void *stream) {
     return fill(__func__, (uintptr_t)to, value, bytes, stream);
 }
 
-// ---- kernels
-// -------------------------------------------------------------------------------------
+// ---- kernels ------------------------------------------------------------------------------------
 
 int hipModuleLoadData(void **module, const void *image) {
     return load_module(__func__, module, image);

@@ -14,8 +14,7 @@
 
 #include <cmocka.h>
 
-// ---- describing
-// ----------------------------------------------------------------------------------
+// ---- describing ---------------------------------------------------------------------------------
 
 static void probe_names_the_device(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -90,8 +89,7 @@ static void missing_gpu_is_explained(void **state) {
         gpu_fixture_expect_probe(fixture, false, "there is no /dev/nvidiactl");
 }
 
-// ---- finding the library
-// -------------------------------------------------------------------------
+// ---- finding the library ------------------------------------------------------------------------
 
 static void named_library_must_open(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -117,8 +115,7 @@ static void missing_library_is_explained(void **state) {
     gpu_fixture_expect_probe(fixture, false, "no CUDA driver: libcuda.so.1 is not installed; ");
 }
 
-// ---- contexts and LDS
-// ----------------------------------------------------------------------------
+// ---- contexts and LDS ---------------------------------------------------------------------------
 
 static void refused_context_is_explained(void **state) {
     struct gpu_fixture *fixture = *state;

@@ -54,8 +54,7 @@ static struct device_memory allocated(struct gpu_fixture *fixture, struct device
     return memory;
 }
 
-// ---- open and close
-// ------------------------------------------------------------------------------
+// ---- open and close -----------------------------------------------------------------------------
 
 static void open_and_close_call_in_order(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -192,8 +191,7 @@ static void code_object_must_be_whole(void **state) {
     gpu_fixture_expect_nothing_left(fixture);
 }
 
-// ---- memory
-// --------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 
 static void device_memory_is_zeroed_and_moved(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -371,8 +369,7 @@ static void failed_transfers_are_named(void **state) {
     }
 }
 
-// ---- launch
-// --------------------------------------------------------------------------------------
+// ---- launch -------------------------------------------------------------------------------------
 
 static void launch_runs_until_polled_done(void **state) {
     struct gpu_fixture *fixture = *state;

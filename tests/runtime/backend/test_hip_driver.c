@@ -18,8 +18,7 @@ static bool open_driver(struct gpu_fixture *fixture, struct gpu_driver *driver) 
     return gpu_driver_open(&gpu_api_hip, driver, &fixture->error);
 }
 
-// ---- versions
-// ------------------------------------------------------------------------------------
+// ---- versions -----------------------------------------------------------------------------------
 
 static void probe_names_the_device(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -86,8 +85,7 @@ static void device_facts_are_those_of_the_device(void **state) {
     assert_null(driver.library.handle);
 }
 
-// ---- no GPU
-// --------------------------------------------------------------------------------------
+// ---- no GPU -------------------------------------------------------------------------------------
 
 static void any_failure_of_init_means_no_gpu(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -152,8 +150,7 @@ static void short_lines_are_cut(void **state) {
     assert_int_equal(line[10], 'x');
 }
 
-// ---- choosing a device
-// ---------------------------------------------------------------------------
+// ---- choosing a device --------------------------------------------------------------------------
 
 static void devices_are_chosen_by_number(void **state) {
     struct gpu_fixture *fixture = *state;
@@ -178,8 +175,7 @@ static void devices_are_chosen_by_number(void **state) {
     gpu_driver_close(&driver);
 }
 
-// ---- finding the library
-// -------------------------------------------------------------------------
+// ---- finding the library ------------------------------------------------------------------------
 
 static void named_library_must_open(void **state) {
     struct gpu_fixture *fixture = *state;
