@@ -3,33 +3,30 @@
 //@ local shape = body.name .. "_shape"
 //@ local split, rotates, windowed = body.splits > 1, body.rope_dims > 0, windows[body.name]
 //@ local q_norm, k_norm = body.q_norm ~= "none", body.k_norm ~= "none"
-//@ local parameters, passed = {}, {}
+//@ local norms = q_norm or k_norm
+//@ local parameters, passed = "", ""
 //@ local function parameter(type, name, there)
 //@   if there then
-//@     parameters[#parameters + 1] = type .. " " .. name
-//@     passed[#passed + 1] = name
+//@     parameters = parameters .. ", " .. type .. " " .. name
+//@     passed = passed .. ", " .. name
 //@   end
 //@ end
-//@ parameter("u64", "q_norm_offset", q_norm)
-//@ parameter("u64", "k_norm_offset", k_norm)
+//@ parameter("u32", "q_norm_offset", q_norm)
+//@ parameter("u32", "k_norm_offset", k_norm)
 //@ parameter("u32", "rope_first", rotates)
-//@ local function slot(span) return span.first == 0 and "in.slot" or "in.slot + " .. span.first end
-//@ local group = plan.shape.heads // plan.shape.kv_heads
-//@ local of_splits = split and ", and one of " .. body.splits .. " splits of the context" or ""
 
 // $(body.name): $(body.summary)
-// A tile is a KV head with its $(group) query heads$(of_splits).
-// The CU that reads a head's cache also appends to it.
+// A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query
+// heads$(split and ", and one of " .. body.splits .. " splits of the context" or ""). The CU that
+// reads a head's cache also appends to it.
 struct $(shape) {
     static constexpr u32 SPLITS = $(body.splits);
-//@ if body.softcap > 0 then
-    DEVICE float score(float x) { return softcap(x, $(float(body.softcap))); }
-//@ else
-    DEVICE float score(float x) { return x; }
-//@ end
+    static constexpr bool CAPS = $(body.softcap > 0);
+    DEVICE float score(float x) {
+        return $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x");
+    }
 };
 //@ if split then
-
 // How many of the positions below `position` a split holds: the context is dealt to the splits in
 // blocks, in turn.
 DEVICE u32 $(body.name)_rows_below(u32 position, u32 split) {
@@ -39,8 +36,8 @@ DEVICE u32 $(body.name)_rows_below(u32 position, u32 split) {
     return position / ROUND * KV_BLOCK + (mine < KV_BLOCK ? mine : KV_BLOCK);
 }
 //@ end
-//@ if q_norm or k_norm then
 
+//@ if norms then
 // x * weight / rms(x) of a head whose squares' mean is known.
 DEVICE void $(body.name)_norm(float *x, float mean, const float *weight) {
     const float scale = reciprocal_sqrt(mean + NORM_EPS);
@@ -48,9 +45,6 @@ DEVICE void $(body.name)_norm(float *x, float mean, const float *weight) {
         x[d] = x[d] * scale * weight[d];
     wave_fence();
 }
-//@ end
-//@ if body.q_norm == "head" or body.k_norm == "head" then
-
 DEVICE float $(body.name)_mean_square(const float *x) {
     float squares = 0;
     for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
@@ -59,15 +53,13 @@ DEVICE float $(body.name)_mean_square(const float *x) {
 }
 //@ end
 //@ if rotates then
-
-// Turns the pairs d, d + PAIRS of a head by the angles of this position.
+// Turns the pairs d, d + $(body.rope_dims // 2) of a head by the angles of this position.
 DEVICE void $(body.name)_rotate(float *x, const float *rope) {
-    constexpr int PAIRS = $(body.rope_dims // 2);
-    for (int d = (int)lane(); d < PAIRS; d += (int)WAVE_LANES) {
-        const float a = x[d], b = x[d + PAIRS];
+    for (int d = (int)lane(); d < $(body.rope_dims // 2); d += (int)WAVE_LANES) {
+        const float a = x[d], b = x[d + $(body.rope_dims // 2)];
         const float cosine = rope[d * 2], sine = rope[d * 2 + 1];
         x[d] = a * cosine - b * sine;
-        x[d + PAIRS] = b * cosine + a * sine;
+        x[d + $(body.rope_dims // 2)] = b * cosine + a * sine;
     }
     wave_fence();
 }
@@ -75,56 +67,52 @@ DEVICE void $(body.name)_rotate(float *x, const float *rope) {
 
 // Receives query, key and value of head `head`; leaves the query in LDS, normed, rotated and
 // scaled, and, where this CU keeps the position, key and value in row `row` of its cache.
-//@ local list = { "int head", "Mail in", "bool keeps", "u32 row", "u8 *keys", "u8 *values" }
-//@ for _, item in ipairs(parameters) do list[#list + 1] = item end
-//@ local rest = continued("DEVICE void " .. body.name .. "_prologue(Worker &worker", list)
-DEVICE void $(body.name)_prologue(Worker &worker$(rest)) {
-    constexpr u32 QUERIES = $(q.count), KEYS = $(k.count), VALUES = $(v.count); // pairs of each
-    KvElement *key = (KvElement *)keys + (u64)row * KV_ROW;
-    KvElement *value = (KvElement *)values + (u64)row * KV_ROW;
+DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps, u32 row,
+                                  u8 *keys$(parameters)) {
 //@ if body.q_norm == "all" then
     float q_squares = 0; // of all heads: they are normed together
-    receive<QUERIES>(worker, $(slot(q)), in.epoch, [&](u32 i, u32 bits_of_x) {
-        const float x = from_bits(bits_of_x);
+    receive<$(q.count)>(worker, in.slot + $(q.first), in.epoch, [&](u32 i, u32 x) {
         const u32 mine = i - head * QUERY_GROUP * HEAD_DIM;
-        q_squares += x * x;
+        q_squares += from_bits(x) * from_bits(x);
         if (mine < QUERY_GROUP * HEAD_DIM)
-            lds.query[mine] = x;
+            lds.query[mine] = from_bits(x);
     });
-    const float q_mean = sum_over<(int)WAVE_LANES>(q_squares) / (float)QUERIES;
+    const float q_mean = sum_over<(int)WAVE_LANES>(q_squares) / (float)$(q.count);
 //@ else
-    receive<QUERIES>(worker, $(slot(q)) + head * $(q.stride), in.epoch,
-                     [&](u32 i, u32 x) { lds.query[i] = from_bits(x); });
+    receive<$(q.count)>(worker, in.slot + $(q.first) + head * $(q.stride), in.epoch,
+                        [&](u32 i, u32 x) { lds.query[i] = from_bits(x); });
 //@ end
 //@ if body.k_norm == "all" then
     float k_squares = 0;
-    receive<KEYS>(worker, $(slot(k)), in.epoch, [&](u32 i, u32 bits_of_x) {
-        const float x = from_bits(bits_of_x);
+    receive<$(k.count)>(worker, in.slot + $(k.first), in.epoch, [&](u32 i, u32 x) {
         const u32 mine = i - head * HEAD_DIM;
-        k_squares += x * x;
+        k_squares += from_bits(x) * from_bits(x);
         if (mine < HEAD_DIM)
-            lds.key[mine] = x;
+            lds.key[mine] = from_bits(x);
     });
-    const float k_mean = sum_over<(int)WAVE_LANES>(k_squares) / (float)KEYS;
+    const float k_mean = sum_over<(int)WAVE_LANES>(k_squares) / (float)$(k.count);
 //@ else
-    receive<KEYS>(worker, $(slot(k)) + head * $(k.stride), in.epoch,
-                  [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
+    receive<$(k.count)>(worker, in.slot + $(k.first) + head * $(k.stride), in.epoch,
+                        [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
 //@ end
-    receive<VALUES>(worker, $(slot(v)) + head * $(v.stride), in.epoch, [&](u32 i, u32 x) {
-        if (keeps)
-            store_kv(value + i, from_bits(x));
-    });
-//@ if q_norm then
-    const float *q_norm = (const float *)(worker.vectors + fresh(q_norm_offset));
-//@ end
+    KvElement *value =
+        (KvElement *)(keys + (u64)KV_HEADS * KV_HEAD_BYTES) + (u64)fresh(row) * KV_ROW;
+    receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch,
+                        [&](u32 i, u32 x) {
+                            if (keeps)
+                                store_kv(value + i, from_bits(x));
+                        });
 //@ if q_norm or rotates then
     NO_UNROLL
     for (int query = 0; query < QUERY_GROUP; query++) {
         float *x = lds.query + query * HEAD_DIM;
 //@   if body.q_norm == "head" then
-        $(body.name)_norm(x, $(body.name)_mean_square(x), q_norm);
+        $(body.name)_norm(x, $(body.name)_mean_square(x),
+                          (const float *)(worker.vectors + fresh(q_norm_offset)));
 //@   elseif q_norm then
-        $(body.name)_norm(x, q_mean, q_norm + (head * QUERY_GROUP + query) * HEAD_DIM);
+        $(body.name)_norm(x, q_mean,
+                          (const float *)(worker.vectors + fresh(q_norm_offset)) +
+                              (head * QUERY_GROUP + query) * HEAD_DIM);
 //@   end
 //@   if rotates then
         $(body.name)_rotate(x, lds.rope + rope_first);
@@ -133,17 +121,17 @@ DEVICE void $(body.name)_prologue(Worker &worker$(rest)) {
 //@ end
     for (int i = (int)lane(); i < QUERY_GROUP * HEAD_DIM; i += (int)WAVE_LANES)
         lds.query[i] *= $(float(body.scale));
-//@ if k_norm then
-    const float *k_norm = (const float *)(worker.vectors + fresh(k_norm_offset));
-//@ end
 //@ if body.k_norm == "head" then
-    $(body.name)_norm(lds.key, $(body.name)_mean_square(lds.key), k_norm);
+    $(body.name)_norm(lds.key, $(body.name)_mean_square(lds.key),
+                      (const float *)(worker.vectors + fresh(k_norm_offset)));
 //@ elseif k_norm then
-    $(body.name)_norm(lds.key, k_mean, k_norm + head * HEAD_DIM);
+    $(body.name)_norm(lds.key, k_mean,
+                      (const float *)(worker.vectors + fresh(k_norm_offset)) + head * HEAD_DIM);
 //@ end
 //@ if rotates then
     $(body.name)_rotate(lds.key, lds.rope + rope_first);
 //@ end
+    KvElement *key = (KvElement *)keys + (u64)fresh(row) * KV_ROW;
     if (keeps)
         for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
             store_kv(key + d, lds.key[d]);
@@ -168,28 +156,27 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out)
             sum += weight * part[1];
             value += weight * part[2 + dim];
         }
-        const u32 slot = out.slot + head * QUERY_GROUP * HEAD_DIM + i;
 //@ if split then
-//@   local values, sums = body.writes[1].span, body.writes[2].span
-        publish(worker, slot + split * $(values.repeat_stride), bits(value), out.epoch);
-        if (dim == 0) { // once a query head: what the merge weighs the split by
-            const u32 sums = out.slot + $(sums.first) + split * $(sums.repeat_stride);
-            const u32 mine = sums + (head * QUERY_GROUP + query) * 2;
-            publish(worker, mine, bits(highest), out.epoch);
-            publish(worker, mine + 1, bits(sum), out.epoch);
+//@   local value_write, sum_write = body.writes[1].span, body.writes[2].span
+        publish(worker,
+                out.slot + split * $(value_write.repeat_stride) + head * QUERY_GROUP * HEAD_DIM + i,
+                bits(value), out.epoch);
+        if (dim == 0) {
+            const u32 slot = out.slot + $(sum_write.first) + split * $(sum_write.repeat_stride) +
+                             (head * QUERY_GROUP + query) * 2;
+            publish(worker, slot, bits(highest), out.epoch);
+            publish(worker, slot + 1, bits(sum), out.epoch);
         }
 //@ else
-        publish(worker, slot, bits(value / sum), out.epoch);
+        publish(worker, out.slot + head * QUERY_GROUP * HEAD_DIM + i, bits(value / sum), out.epoch);
 //@ end
     }
 }
 
-//@ local list = { "Mail in", "Mail out", "u64 kv_offset" }
-//@ for _, item in ipairs(parameters) do list[#list + 1] = item end
-//@ if windowed then list[#list + 1] = "u32 window" end
-//@ local rest = continued("template <u32 KIND> DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step", list)
 //@ stage_lines[body.op] = here()
-template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step$(rest)) {
+template <u32 KIND>
+DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out,
+                               u64 kv_offset$(parameters)$(windowed and ", u32 window" or "")) {
     worker.step = step;
     const u32 position = worker.position;
 //@ if windowed then
@@ -210,16 +197,13 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step$(res
         constexpr u32 split = 0;
         const u32 first_row = first, row = position, end_row = position + 1;
 //@ end
-        u8 *layer = worker.kv + fresh(kv_offset);
-        u8 *keys = layer + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
-        u8 *values = keys + (u64)KV_HEADS * KV_HEAD_BYTES;
-//@ local before = "            " .. body.name .. "_prologue(worker, head, in, row < end_row, row, keys, values"
-//@ local rest = continued(before, passed)
+        u8 *keys =
+            worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
         if constexpr (KIND & HANDS_OFF)
-            $(body.name)_prologue(worker, head, in, row < end_row, row, keys, values$(rest));
+            $(body.name)_prologue(worker, head, in, row < end_row, row, keys$(passed));
         workgroup_barrier(); // the query is in LDS, this position in the cache
         if constexpr (KIND & STREAMS)
-            attend<$(shape)>(first_row, end_row, keys, values);
+            attend<$(shape)>(first_row, end_row, keys, keys + (u64)KV_HEADS * KV_HEAD_BYTES);
         workgroup_barrier(); // the waves' parts are in LDS
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, head, split, out);

@@ -16,9 +16,8 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mai
     float *values = lds.attended + 2 * SPLITS; // [split][ROWS]
     NO_UNROLL
     for (int tile = $(body.partition)_first(), end = $(body.partition)_end(); tile < end; tile++) {
-        const u32 head = (u32)tile / $(a_head);
         receive<2 * SPLITS, 2, $(sums.chunk_stride)>(
-            worker, in.slot + $(sums.first) + head * 2, in.epoch,
+            worker, in.slot + $(sums.first) + (u32)tile / $(a_head) * 2, in.epoch,
             [&](u32 i, u32 value) { sums[i] = from_bits(value); });
         receive<SPLITS * ROWS, ROWS, $(values.chunk_stride)>(
             worker, in.slot + tile * ROWS, in.epoch,

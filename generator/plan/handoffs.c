@@ -14,10 +14,10 @@ static const char *meaning_of(const char *mailbox) {
     static const struct meaning meanings[] = {
         {"hidden", "the residual"},
         {"qkv", "queries, keys and values of one position"},
-        {"parts", "values of splits, then maxima and sums"},
+        {"parts", "of each split: weighted values, then maximum and sum of each head"},
         {"attended", "attention's output, head by head"},
         {"gated", "activated gate times up"},
-        {"candidates", "(score, token) of each CU's best"},
+        {"candidates", "(score, token) of the best token of each CU"},
         {"next_token", "the next token, and 1 where the loop ends"},
     };
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)

@@ -86,7 +86,7 @@ bool pass_lds(struct planning *planning) {
     lds_add(planning, "key", "float", shape->head_dim, 4, "attention",
             "of this position, before it goes to the cache");
     lds_add(planning, "attended", "float", larger(needs.attended, needs.merge), 4, "attention",
-            "[wave][query head]: maximum, sum, values");
+            "[wave][query head]: maximum, sum, [dim] of each wave's positions");
     lds_add(planning, "activation", "float", needs.activation, 4, "product",
             "input of the product, normed");
     const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan);
@@ -95,6 +95,6 @@ bool pass_lds(struct planning *planning) {
     const int bytes = (int)plan_lds_bytes(plan);
     if (bytes < plan->machine.lds_minimum_bytes)
         lds_add(planning, "padding", "unsigned", (plan->machine.lds_minimum_bytes - bytes) / 4, 4,
-                NULL, "unused: keeps a second workgroup off the CU");
+                NULL, "unused: so much LDS that no CU receives two workgroups");
     return true;
 }

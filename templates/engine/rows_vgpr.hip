@@ -112,11 +112,9 @@ template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Sli
     } while (done < count);
 }
 
-// Row `row` of the tiles of a pass: the waves' sums, added in their order.
-template <class Shape> DEVICE float product_row(int row) {
-    const int tile = row / Shape::TILE_ROWS;
-    const float *sums =
-        lds.partial + tile * (int)STREAMING_WAVES * Shape::TILE_ROWS + row % Shape::TILE_ROWS;
+// Row `row` of pass tile `tile`: the waves' sums, added in their order.
+template <class Shape> DEVICE float tile_row(int tile, int row) {
+    const float *sums = lds.partial + tile * (int)STREAMING_WAVES * Shape::TILE_ROWS + row;
     float total = sums[0];
     UNROLL
     for (int w = 1; w < (int)STREAMING_WAVES; w++)

@@ -9,9 +9,6 @@ ARGUMENTS_ACCESS
 
 // Read where they are used: most are used once a position, and registers are dear.
 //@ for _, argument in ipairs(plan.arguments) do
-//@   local blank = string.sub(argument.type, -1) == "*" and "" or " "
-//@   local head = argument.type .. blank .. "argument_" .. argument.name
-//@   local value = "(" .. argument.type .. ")arguments()->" .. argument.name
-//@   local short = #head + #value <= 74
-$("DEVICE " .. head .. "() {" .. (short and " " or "\n    ") .. "return " .. value .. ";" .. (short and " " or "\n") .. "}")
+//@   local name = (string.sub(argument.type, -1) == "*" and "" or " ") .. "argument_" .. argument.name
+DEVICE $(argument.type .. name)() { return ($(argument.type))arguments()->$(argument.name); }
 //@ end

@@ -25,9 +25,8 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("u32", "EPOCHS_PER_STEP", plan.epochs_per_step, "of one position")
 //@ constant("int", "QUERY_GROUP", shape.heads // shape.kv_heads, "query heads that share a KV head")
 //@ constant("int", "KV_ROW", plan.kv.row_elements, "elements of a K or V row in the cache")
-//@ constant("u32", "KV_BLOCK", plan.kv.block, "positions together in a split of the context")
-//@ local split_bytes = plan.kv.split_positions * plan.kv.row_elements * plan.kv.element_bytes
-//@ constant("u64", "KV_SPLIT_BYTES", split_bytes, "K, or V, of one KV head in one split")
+//@ constant("u32", "KV_BLOCK", plan.kv.block, "positions that follow each other in a split of the context")
+//@ constant("u64", "KV_SPLIT_BYTES", plan.kv.split_positions * plan.kv.row_elements * plan.kv.element_bytes, "K, or V, of one KV head in one split")
 //@ constant("u64", "KV_HEAD_BYTES", plan.kv.head_bytes, "K, or V, of one KV head")
 //@ constant("int", "WEIGHT_BYTES", engine.unit_bytes // engine.unit_elements, "of a weight")
 
@@ -60,7 +59,6 @@ struct $(body.name)_shape {
     static constexpr int TILE_ROWS = $(body.tile_rows), UNIT_COLUMNS = $(body.unit_columns),
                          UNITS = $(body.units);
     static constexpr int PASS_TILES = $(body.pass_tiles); // whose partial sums LDS holds at once
-    static constexpr int PASS_ROWS = PASS_TILES * TILE_ROWS;
 };
 //@   end
 //@ end

@@ -17,76 +17,84 @@
 //@ end
 //@
 //@ -- The numbers that a stage's call takes beside the worker, in the order of its parameters:
-//@ -- { name, type, literal }. Two of a name that differs are a Mail.
+//@ -- { name, type, value, text }. A slot and the epoch after it are a Mail.
 //@ local function numbers(stage)
 //@   local body, list = bodies[stage.body], {}
-//@   local function add(name, type, literal, there)
-//@     if there then list[#list + 1] = { name = name, type = type, literal = tostring(literal) } end
+//@   local function add(name, type, value, text, there)
+//@     if there then list[#list + 1] = { name = name, type = type, value = value, text = text } end
 //@   end
+//@   local function offset(name, type, value) add(name, type, value, hex(value), value >= 0) end
 //@   local function mail(name, mailbox, epoch)
-//@     add(name .. "_slot", "u32", mailbox and "MAIL_" .. string.upper(mailbox), mailbox)
-//@     add(name .. "_epoch", "u32", epoch, mailbox)
+//@     if mailbox then
+//@       add(name .. "_slot", "u32", mailboxes[mailbox].first_pair, "MAIL_" .. string.upper(mailbox), true)
+//@       add(name .. "_epoch", "u32", epoch, tostring(epoch), true)
+//@     end
 //@   end
-//@   local attention = body.op == "attention"
-//@   add("token", "u32", "token", body.op == "embed")
 //@   mail("in", stage.reads_from, stage.read_epoch)
 //@   mail("out", stage.writes_to, stage.write_epoch)
-//@   add("norm", "u64", hex(stage.norm_offset), stage.norm_offset >= 0)
-//@   add("bias", "u64", hex(stage.bias_offset), stage.bias_offset >= 0)
-//@   add("kv", "u64", hex(stage.kv_offset), attention)
-//@   add("q_norm", "u64", hex(stage.q_norm_offset), stage.q_norm_offset >= 0)
-//@   add("k_norm", "u64", hex(stage.k_norm_offset), stage.k_norm_offset >= 0)
-//@   add("rope", "u32", stage.rope >= 0 and rope_first[stage.rope + 1], stage.rope >= 0)
-//@   add("window", "u32", stage.window, attention and windows[stage.body])
+//@   offset("norm", "u32", stage.norm_offset)
+//@   offset("bias", "u32", stage.bias_offset)
+//@   offset("kv", "u64", stage.kv_offset)
+//@   offset("q_norm", "u32", stage.q_norm_offset)
+//@   offset("k_norm", "u32", stage.k_norm_offset)
+//@   local rope = rope_first[stage.rope + 1]
+//@   add("rope", "u32", rope, tostring(rope), stage.rope >= 0)
+//@   add("window", "u32", stage.window, tostring(stage.window), body.op == "attention" and windows[stage.body])
 //@   return list
 //@ end
 //@
-//@ -- Of the layers' numbers, those that are not the same in all: columns of the table.
-//@ local columns, varies = {}, {}
-//@ for i, stage in ipairs(layer_0) do
+//@ -- In a loop, a number is the same in all layers, grows by the same from each to the next, or is a
+//@ -- column of the table of layers.
+//@ local columns, in_loop = {}, {}
+//@ local function number_in_loop(stage_index, number_index, number, name)
+//@   local values = {}
+//@   for layer = 0, plan.shape.layers - 1 do
+//@     values[#values + 1] = numbers(stages_of_layer(layer)[stage_index])[number_index].value
+//@   end
+//@   local apart, even = (values[2] or values[1]) - values[1], true
+//@   for i = 2, #values do even = even and values[i] - values[i - 1] == apart end
+//@   if even and apart == 0 then return number.text end
+//@   if even and apart > 0 then
+//@     if apart == 1 then return values[1] == 0 and "layer" or values[1] .. " + layer" end
+//@     return (number.type == "u64" and "far_at" or "at") .. "(layer, " .. hex(values[1]) .. ", " .. hex(apart) .. ")"
+//@   end
+//@   columns[#columns + 1] = { name = name, type = number.type, stage = stage_index, number = number_index }
+//@   return "row." .. name
+//@ end
+//@ for i, stage in ipairs(loop and layer_0 or {}) do
 //@   for k, number in ipairs(numbers(stage)) do
 //@     local name = stage.body .. "_" .. number.name
-//@     for layer = 1, plan.shape.layers - 1 do
-//@       if loop and numbers(stages_of_layer(layer)[i])[k].literal ~= number.literal then varies[name] = true end
-//@     end
-//@     if varies[name] then columns[#columns + 1] = { name = name, type = number.type, stage = i, number = k } end
+//@     in_loop[name] = number_in_loop(i, k, number, name)
 //@   end
 //@ end
 //@
 //@ -- The call of a stage, its numbers as literals or from the layer's row.
-//@ -- following: the slice whose weights it fetches; row: whether the layer is a row; last: arguments
-//@ -- that come after its numbers.
-//@ local function arguments_of(stage, row, last)
-//@   local step = row and "layer.first_step + " .. (stage.step - layer_0[1].step) or tostring(stage.step)
-//@   local list = { step }
-//@   if streams(stage) then list = { "stream", step } end
-//@   local slot
+//@ local function call(stage, following, row)
+//@   local body = bodies[stage.body]
+//@   local step = row and stage.step .. " + layer * " .. #layer_0 or stage.step
+//@   local text = "stage_" .. body.name .. "<KIND" .. (following and ", " .. following or "") .. ">(worker, "
+//@   text = text .. (body.op == "linear" and "stream, " or "") .. step
 //@   for _, number in ipairs(numbers(stage)) do
 //@     local name = stage.body .. "_" .. number.name
-//@     local value = row and varies[name] and "layer." .. name or number.literal
-//@     if string.sub(number.name, -5) == "_slot" then slot = value
-//@     elseif string.sub(number.name, -6) == "_epoch" then
-//@       list[#list + 1] = "{" .. slot .. ", epoch + " .. value .. "}"
-//@     else list[#list + 1] = value end
+//@     local value = row and in_loop[name] or number.text
+//@     if string.sub(number.name, -5) == "_slot" then text = text .. ", {" .. value
+//@     elseif string.sub(number.name, -6) == "_epoch" then text = text .. ", epoch + " .. value .. "}"
+//@     else text = text .. ", " .. value end
 //@   end
-//@   for _, argument in ipairs(last or {}) do list[#list + 1] = argument end
-//@   return list
+//@   return text
 //@ end
-//@ local function call(indent, stage, following, row, last)
+//@ local function line(indent, stage, text)
 //@   from(stage.step, stage.spec_file, stage.spec_line)
-//@   local step = stage.step .. (loop and stage.layer == 0 and " + " .. #layer_0 .. " n" or "")
+//@   local step = stage.step .. (loop and stage.layer == 0 and " + " .. #layer_0 .. " a layer" or "")
 //@   local place = stage_lines[bodies[stage.body].op]
-//@   local kind = "stage_" .. stage.body .. "<KIND" .. (following and ", " .. following or "") .. ">("
-//@   local text, width = "worker", #indent + 10
-//@   for _, argument in ipairs(arguments_of(stage, row, last)) do
-//@     if width + 2 + #argument > 97 then
-//@       text, width = text .. ",\n" .. indent .. "    " .. argument, #indent + 4 + #argument
-//@     else
-//@       text, width = text .. ", " .. argument, width + 2 + #argument
-//@     end
+//@   local note = "// step " .. step .. "   " .. place
+//@   local cut = string.find(text, ", {")
+//@   if #indent + #text <= 92 or not cut then
+$(indent .. pad(text, 92 - #indent) .. " " .. note)
+//@   else
+$(indent .. pad(string.sub(text, 1, cut), 92 - #indent) .. " " .. note)
+$(indent .. "    " .. string.sub(text, cut + 2))
 //@   end
-$(indent .. pad(kind, 58 - #indent) .. " // step " .. pad(step, 3) .. "  " .. place)
-$(indent)    $(text));
 //@   from()
 //@ end
 //@ local function following_of(list, index, last)
@@ -107,35 +115,27 @@ DEVICE Slice after_layers_slice(const Worker &worker) {
 }
 //@ if loop then
 
-// The layers: one row each. Columns are the literals of the layer's stages.
+// What grows by the same from each layer to the next.
+DEVICE u32 at(u32 layer, u32 first, u32 apart) { return first + fresh(layer) * apart; }
+DEVICE u64 far_at(u32 layer, u64 first, u64 apart) { return first + fresh(layer) * apart; }
+//@   if #columns > 0 then
+
+// What else differs between layers: a row each.
 struct Layer {
-    u32 first_step;
-//@   for _, column in ipairs(columns) do
+//@     for _, column in ipairs(columns) do
     $(column.type) $(column.name);
-//@   end
+//@     end
 };
 CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
-//@   local rows, widths = {}, {}
-//@   for layer = 0, plan.shape.layers - 1 do
-//@     local stages = stages_of_layer(layer)
-//@     local fields = { tostring(stages[1].step) }
-//@     for _, column in ipairs(columns) do
-//@       fields[#fields + 1] = numbers(stages[column.stage])[column.number].literal
+//@     for layer = 0, plan.shape.layers - 1 do
+//@       local stages, fields = stages_of_layer(layer), {}
+//@       for _, column in ipairs(columns) do
+//@         fields[#fields + 1] = numbers(stages[column.stage])[column.number].text
+//@       end
+    {$(table.concat(fields, ", "))}, // layer $(layer)
 //@     end
-//@     for i, field in ipairs(fields) do widths[i] = math.max(widths[i] or 0, #field) end
-//@     rows[#rows + 1] = fields
-//@   end
-//@   for i, fields in ipairs(rows) do
-//@     local text, column = "{", 5
-//@     for k, field in ipairs(fields) do
-//@       if column + widths[k] > 82 then text, column = text .. "\n     ", 5 end
-//@       text = text .. left_pad(field, widths[k]) .. (k == #fields and "}," or ",")
-//@       column = column + widths[k] + 2
-//@       if k < #fields and column + widths[k + 1] <= 82 then text = text .. " " end
-//@     end
-    $(text) // layer $(i - 1)
-//@   end
 };
+//@   end
 
 // In the last layer the weights go on elsewhere.
 DEVICE Slice next_layer_slice(const Worker &worker) {
@@ -144,18 +144,9 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 }
 //@ end
 
-//@ if #plan.ropes > 0 then
-// Takes this position's row, `floats` long, of a table of RoPE to lds.rope + first.
-DEVICE void take_rope(const Worker &worker, u64 table, int floats, int first) {
-    const float *row = argument_rope() + table + (u64)worker.position * floats;
-    for (int i = (int)lane(); i < floats; i += (int)WAVE_LANES)
-        lds.rope[first + i] = row[i];
-}
-
-//@ end
 // A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
 // publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to
-// fetch while it ends.$(loop and " n: the layer." or "")
+// fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
     if constexpr (KIND & STREAMS)
@@ -172,22 +163,28 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         worker.after_layers = after.start;
         worker.after_layers_tiles = after.tiles;
         worker.after_layers_units = after.units;
-//@ if #plan.ropes > 0 then
         if constexpr (KIND & HANDS_OFF) {
-//@   for i, rope in ipairs(plan.ropes) do
-//@     local floats = 2 * rope.pairs
-            take_rope(worker, $(rope_start[i]), $(floats), $(rope_first[i])); // $(rope.name)
-//@   end
-        }
+//@ for i, rope in ipairs(plan.ropes) do
+            // $(rope.name)
+            const float *rope_$(i) =
+                argument_rope() + $(rope_start[i]) + (u64)worker.position * $(2 * rope.pairs);
+            for (int i = (int)lane(); i < $(2 * rope.pairs); i += (int)WAVE_LANES)
+                lds.rope[$(rope_first[i]) + i] = rope_$(i)[i];
 //@ end
+        }
 
-//@ for _, stage in ipairs(before) do call("        ", stage) end
+//@ for _, stage in ipairs(before) do
+//@   local out = stage.writes_to and ", {MAIL_" .. string.upper(stage.writes_to) .. ", epoch + " .. stage.write_epoch .. "}" or ""
+//@   line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", token" .. out .. ");")
+//@ end
 //@ if loop then
         NO_UNROLL
-        for (int layer_index = 0; layer_index < LAYERS; layer_index++) {
-            const Layer &layer = LAYER_ROWS[layer_index];
+        for (u32 layer = 0; layer < LAYERS; layer++) {
+//@   if #columns > 0 then
+            const Layer &row = LAYER_ROWS[layer];
+//@   end
 //@   for i, stage in ipairs(layer_0) do
-//@     call("            ", stage, streams(stage) and following_of(layer_0, i, "next_layer_slice"), true)
+//@     line("            ", stage, call(stage, streams(stage) and following_of(layer_0, i, "next_layer_slice"), true) .. ");")
 //@   end
         }
 //@ else
@@ -196,7 +193,7 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 //@     local stages = stages_of_layer(layer)
 //@     local last = layer + 1 < plan.shape.layers and stages_of_layer(layer + 1)[1].body .. "_slice" or "after_layers_slice"
 //@     for i, stage in ipairs(stages) do
-//@       call("        ", stage, streams(stage) and following_of(stages, i, last))
+//@       line("        ", stage, call(stage, streams(stage) and following_of(stages, i, last), false) .. ");")
 //@     end
 //@   end
 //@ end
@@ -205,13 +202,16 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         if (head) {
 //@ for _, stage in ipairs(after) do
 //@   local op = bodies[stage.body].op
-//@   if op == "linear" then call("            ", stage, "first_layer_slice") end
-//@   if op == "select" then call("            ", stage, nil, false, { "index", "epoch + EPOCHS_PER_STEP" }) end
+//@   if op == "linear" then
+//@     line("            ", stage, call(stage, "first_layer_slice", false) .. ");")
+//@   elseif op == "select" then
+//@     line("            ", stage, call(stage, nil, false) .. ", index, epoch + EPOCHS_PER_STEP);")
+//@   end
 //@ end
         }
 //@ for _, stage in ipairs(after) do
 //@   if bodies[stage.body].op == "token" then
-//@     call("        ", stage, nil, false, { "index", "head" })
+//@     line("        ", stage, call(stage, nil, false) .. ", index, head);")
 //@   end
 //@ end
         token = uniform(lds.token[0]);

@@ -22,23 +22,6 @@
 //@   text = tostring(text)
 //@   return string.rep(" ", math.max(0, width - #text)) .. text
 //@ end
-//@ -- The rest of a list that begins with `before`, up to ")": items of parameters or arguments, in lines
-//@ -- of at most 100 columns that go on under the first one.
-//@ function continued(before, items)
-//@   local indent = string.find(before, "(")
-//@   local text, column = "", #before
-//@   for i, item in ipairs(items) do
-//@     local room = i == #items and 3 or 1 -- for ") {", or a comma
-//@     if column + #item + 2 + room > 100 then
-//@       text = text .. ",\n" .. string.rep(" ", indent) .. item
-//@       column = indent + #item
-//@     else
-//@       text = text .. ", " .. item
-//@       column = column + 2 + #item
-//@     end
-//@   end
-//@   return text
-//@ end
 //@ function hex(number) return string.format("0x%x", number) end
 //@ function float(number) -- as a literal of C++: a whole number needs its point
 //@   local digits = string.format("%.9g", number)

@@ -1,8 +1,7 @@
 //@ local function arrays(shared, indent)
 //@   for _, array in ipairs(plan.lds) do
 //@     if array.shared == shared then
-//@       local declared = "alignas(16) " .. array.type .. " " .. array.name .. "[" .. array.elements .. "];"
-$(indent .. pad(declared, 48 - #indent) .. " // " .. array.holds)
+$(indent)alignas(16) $(array.type) $(array.name)[$(array.elements)]; // $(array.holds)
 //@     end
 //@   end
 //@ end
@@ -96,7 +95,7 @@ DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, 
 }
 
 // Pairs of a lane that one poll looks at: the most that divide `count` evenly.
-constexpr u32 batch_of(u32 count) {
+DEVICE constexpr u32 batch_of(u32 count) {
     for (u32 batch = HANDOFF_BATCH; batch > 1; batch--)
         if (count % (batch * WAVE_LANES) == 0)
             return batch;
@@ -121,18 +120,17 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
             u32 missing = BATCH;
             const u64 *pairs = mail(worker, slot + place(mine ? first : 0));
             UNROLL
-            for (u32 b = 0; b < BATCH; b++) {
-                const u32 i = mine ? first + b * WAVE_LANES : 0;
-                pair[b] = load_pair(RUN == COUNT ? pairs + b * WAVE_LANES
-                                                 : mail(worker, slot + place(i)));
-            }
+            for (u32 b = 0; b < BATCH; b++)
+                pair[b] = load_pair(
+                    RUN == COUNT ? pairs + b * WAVE_LANES
+                                 : mail(worker, slot + place(mine ? first + b * WAVE_LANES : 0)));
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
                 missing = mine && pair_epoch(pair[b]) != epoch ? b : missing;
             if (all_lanes(missing == BATCH))
                 break;
             pause();
-            if (polls % 64 == 0)
+            if (polls % 64 == 63)
                 check_late(worker, missing < BATCH, slot + place(first + missing * WAVE_LANES),
                            epoch, since);
         }

@@ -10,27 +10,9 @@ DEVICE Slice after_layers_slice(const Worker &worker) {
     return Slice{worker.after_layers, worker.after_layers_tiles, worker.after_layers_units};
 }
 
-// The layers: one row each. Columns are the literals of the layer's stages.
-struct Layer {
-    u32 first_step;
-    u32 qkv_in_epoch;
-    u32 qkv_out_epoch;
-    u64 qkv_norm;
-    u32 attention_in_epoch;
-    u32 attention_out_epoch;
-    u64 attention_kv;
-    u32 attention_output_in_epoch;
-    u32 attention_output_out_epoch;
-    u32 gate_up_in_epoch;
-    u32 gate_up_out_epoch;
-    u64 gate_up_norm;
-    u32 down_in_epoch;
-    u32 down_out_epoch;
-};
-CONSTANT_TABLE Layer LAYER_ROWS[LAYERS] = {
-    {1, 0, 0,   0x0, 0, 0,    0x0, 0, 0, 0, 0, 0x100, 0, 1}, // layer 0
-    {6, 1, 1, 0x200, 1, 1, 0x2000, 1, 1, 1, 1, 0x300, 1, 2}, // layer 1
-};
+// What grows by the same from each layer to the next.
+DEVICE u32 at(u32 layer, u32 first, u32 apart) { return first + fresh(layer) * apart; }
+DEVICE u64 far_at(u32 layer, u64 first, u64 apart) { return first + fresh(layer) * apart; }
 
 // In the last layer the weights go on elsewhere.
 DEVICE Slice next_layer_slice(const Worker &worker) {
@@ -38,16 +20,9 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
     return last ? after_layers_slice(worker) : qkv_slice(worker);
 }
 
-// Takes this position's row, `floats` long, of a table of RoPE to lds.rope + first.
-DEVICE void take_rope(const Worker &worker, u64 table, int floats, int first) {
-    const float *row = argument_rope() + table + (u64)worker.position * floats;
-    for (int i = (int)lane(); i < floats; i += (int)WAVE_LANES)
-        lds.rope[first + i] = row[i];
-}
-
 // A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
 // publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to
-// fetch while it ends. n: the layer.
+// fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
     if constexpr (KIND & STREAMS)
@@ -65,43 +40,36 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         worker.after_layers_tiles = after.tiles;
         worker.after_layers_units = after.units;
         if constexpr (KIND & HANDS_OFF) {
-            take_rope(worker, 0, 16, 0); // rope
+            // rope
+            const float *rope_1 =
+                argument_rope() + 0 + (u64)worker.position * 16;
+            for (int i = (int)lane(); i < 16; i += (int)WAVE_LANES)
+                lds.rope[0 + i] = rope_1[i];
         }
 
-        stage_embed<KIND>(                                 // step 0    stage_embed.hip:26
-            worker, 0, token, {MAIL_HIDDEN, epoch + 0});
+        stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0});                       // step 0   stage_embed.hip:26
         NO_UNROLL
-        for (int layer_index = 0; layer_index < LAYERS; layer_index++) {
-            const Layer &layer = LAYER_ROWS[layer_index];
-            stage_qkv<KIND, attention_output_slice>(       // step 1 + 5 n  stage_linear.hip:160
-                worker, stream, layer.first_step + 0, {MAIL_HIDDEN, epoch + layer.qkv_in_epoch},
-                {MAIL_QKV, epoch + layer.qkv_out_epoch}, layer.qkv_norm);
-            stage_attention<KIND>(                         // step 2 + 5 n  stage_attention.hip:191
-                worker, layer.first_step + 1, {MAIL_QKV, epoch + layer.attention_in_epoch},
-                {MAIL_ATTENDED, epoch + layer.attention_out_epoch}, layer.attention_kv, 0);
-            stage_attention_output<KIND, gate_up_slice>(   // step 3 + 5 n  stage_linear.hip:160
-                worker, stream, layer.first_step + 2,
-                {MAIL_ATTENDED, epoch + layer.attention_output_in_epoch},
-                {MAIL_HIDDEN_2, epoch + layer.attention_output_out_epoch});
-            stage_gate_up<KIND, down_slice>(               // step 4 + 5 n  stage_linear.hip:160
-                worker, stream, layer.first_step + 3,
-                {MAIL_HIDDEN_2, epoch + layer.gate_up_in_epoch},
-                {MAIL_GATED, epoch + layer.gate_up_out_epoch}, layer.gate_up_norm);
-            stage_down<KIND, next_layer_slice>(            // step 5 + 5 n  stage_linear.hip:160
-                worker, stream, layer.first_step + 4, {MAIL_GATED, epoch + layer.down_in_epoch},
-                {MAIL_HIDDEN, epoch + layer.down_out_epoch});
+        for (u32 layer = 0; layer < LAYERS; layer++) {
+            stage_qkv<KIND, attention_output_slice>(worker, stream, 1 + layer * 5,           // step 1 + 5 a layer   stage_linear.hip:149
+                {MAIL_HIDDEN, epoch + layer}, {MAIL_QKV, epoch + layer}, at(layer, 0x0, 0x200));
+            stage_attention<KIND>(worker, 2 + layer * 5,                                     // step 2 + 5 a layer   stage_attention.hip:176
+                {MAIL_QKV, epoch + layer}, {MAIL_ATTENDED, epoch + layer}, far_at(layer, 0x0, 0x2000), 0);
+            stage_attention_output<KIND, gate_up_slice>(worker, stream, 3 + layer * 5,       // step 3 + 5 a layer   stage_linear.hip:149
+                {MAIL_ATTENDED, epoch + layer}, {MAIL_HIDDEN_2, epoch + layer});
+            stage_gate_up<KIND, down_slice>(worker, stream, 4 + layer * 5,                   // step 4 + 5 a layer   stage_linear.hip:149
+                {MAIL_HIDDEN_2, epoch + layer}, {MAIL_GATED, epoch + layer}, at(layer, 0x100, 0x200));
+            stage_down<KIND, next_layer_slice>(worker, stream, 5 + layer * 5,                // step 5 + 5 a layer   stage_linear.hip:149
+                {MAIL_GATED, epoch + layer}, {MAIL_HIDDEN, epoch + 1 + layer});
         }
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(        // step 11   stage_linear.hip:160
-                worker, stream, 11, {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
-            stage_select<KIND>(                            // step 12   stage_select.hip:14
-                worker, 12, {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index,
-                epoch + EPOCHS_PER_STEP);
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:149
+                {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
+            stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
+                {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
         }
-        stage_token<KIND>(                                 // step 13   stage_token.hip:6
-            worker, 13, {MAIL_NEXT_TOKEN, epoch + 0}, index, head);
+        stage_token<KIND>(worker, 13, {MAIL_NEXT_TOKEN, epoch + 0}, index, head);            // step 13   stage_token.hip:6
         token = uniform(lds.token[0]);
         if (uniform(lds.token[1]))
             break;

@@ -44,7 +44,6 @@ static const struct {
     {"tests/specs/tiny.lua", "host", "cus=3 unroll=loop tie_embeddings=true"},
     {"austen-3m", "mi300x", ""},
     {"austen-3m", "mi300x", "unroll=inline kv=fp32"},
-    {"austen-3m", "host", "cus=7 kv_splits=3 residual=everywhere buffers=unshared"},
     {"llama-3.2-1b", "mi300x", ""},
 };
 enum { KERNELS = sizeof kernels / sizeof kernels[0] };
@@ -313,28 +312,6 @@ static void test_nothing_of_this_machine(void **state) {
     }
 }
 
-// A person reads the source: whatever the names of stages, its lines fit.
-static void test_lines_are_short(void **state) {
-    (void)state;
-    enum { COLUMNS = 100 };
-    int wide = 0;
-    for (int k = 0; k < KERNELS; k++) {
-        emit(kernels[k].spec, kernels[k].target, kernels[k].set);
-        const char *line = made.generation.source.bytes;
-        for (int number = 1; *line; number++) {
-            const int length = (int)strcspn(line, "\n");
-            if (length > COLUMNS || (length > 0 && line[length - 1] == ' ')) {
-                print_error("%s, line %d: %.*s\n", kernels[k].spec, number, length, line);
-                wide++;
-            }
-            line += length + (line[length] == '\n');
-        }
-        generated_close(&made);
-    }
-    if (wide > 0)
-        fail_msg("%d lines have more than %d columns, or blanks at their end", wide, COLUMNS);
-}
-
 // Also where the user names the spec by an absolute path.
 static void test_an_absolute_spec(void **state) {
     (void)state;
@@ -365,7 +342,6 @@ int main(void) {
         TEST(test_constants_that_are_set),
         TEST(test_mailboxes_are_the_plans),
         TEST(test_nothing_of_this_machine),
-        TEST(test_lines_are_short),
         TEST(test_an_absolute_spec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

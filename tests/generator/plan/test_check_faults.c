@@ -182,7 +182,8 @@ static bool is_free(const struct place *place) {
     }
     for (int i = 0; i < made.plan.lds_count; i++) {
         const struct plan_lds *array = &made.plan.lds[i];
-        if (strncmp(array->holds, "unused", 6) == 0 && lies_in(place->at, array, 1, sizeof *array))
+        if (strcmp(array->holds, "unused: so much LDS that no CU receives two workgroups") == 0 &&
+            lies_in(place->at, array, 1, sizeof *array))
             return true;
     }
     return false;
