@@ -315,7 +315,7 @@ static void expect_obeying(const char *line, const char *output, const char *not
         if (!good)
             printf("%s: %d\n%s%s", line, result.code, words_of(&result.output), errors);
         fflush(stdout);
-        _exit(!good);
+        _exit(good ? 0 : 1);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
