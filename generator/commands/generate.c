@@ -132,8 +132,6 @@ static void print_stages(const struct generation *generation, const char *folder
                             report_range(arena, cost->total_us_low, cost->total_us_high),
                             report_range(arena, cost->memory_us_low, cost->memory_us_high),
                             cost->handoff_us));
-    if (compiled->cache_note[0])
-        report_note("%s", compiled->cache_note);
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -224,6 +222,8 @@ static bool generate(const struct command_line *line, struct arena *arena,
         print_json(generation, folder, arena);
     else
         print_stages(generation, folder, arena);
+    if (generation->compiled.cache_note[0])
+        report_note("%s", generation->compiled.cache_note);
     return true;
 }
 

@@ -21,6 +21,7 @@ const char *input_folder(void) {
     if (folder[0])
         return folder;
     const char *parent = getenv("MONOGEN_TEST_TMP");
+    parent = parent ? parent : getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%.200s/fuzz-XXXXXX", parent ? parent : "/tmp");
     if (!mkdtemp(folder))
         give_up(folder);

@@ -1,6 +1,8 @@
 // Which of several libraries is opened: all of them are one fake, under different names.
 #include "runtime/shared_library.h"
 
+#include "tests/support/printed.h"
+
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,8 +31,7 @@ static const struct library_search search = {.what = "test library",
 
 static int set_up(void **state) {
     (void)state;
-    const char *parent = getenv("MONOGEN_TEST_TMP");
-    snprintf(folder, sizeof folder, "%s/library.XXXXXX", parent ? parent : "/tmp");
+    snprintf(folder, sizeof folder, "%s/library.XXXXXX", temporary_folder());
     ssize_t length = readlink("/proc/self/exe", fake, sizeof fake - 64);
     if (!mkdtemp(folder) || length <= 0)
         return -1;

@@ -1,5 +1,7 @@
 #include "tests/support/gpu_fixture.h"
 
+#include "tests/support/printed.h"
+
 #include <dlfcn.h>
 #include <elf.h>
 #include <setjmp.h>
@@ -186,8 +188,7 @@ static int open_fixture(void **state, const struct backend *backend,
     fixture->library_folder[length] = '\0';
     *strrchr(fixture->library_folder, '/') = '\0';
 
-    const char *parent = getenv("MONOGEN_TEST_TMP");
-    snprintf(fixture->folder, sizeof fixture->folder, "%s/gpu.XXXXXX", parent ? parent : "/tmp");
+    snprintf(fixture->folder, sizeof fixture->folder, "%s/gpu.XXXXXX", temporary_folder());
     if (!mkdtemp(fixture->folder))
         return -1;
     fixture->manifest = (struct manifest){

@@ -1,6 +1,7 @@
 #include "tests/support/kernel_folder.h"
 
 #include "tests/runtime/fake_kernel.h"
+#include "tests/support/printed.h"
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -106,8 +107,7 @@ int kernel_folder_open(void **state) {
     if (!folder)
         return -1;
     *state = folder;
-    const char *parent = getenv("MONOGEN_TEST_TMP");
-    snprintf(folder->path, sizeof folder->path, "%s/kernel.XXXXXX", parent ? parent : "/tmp");
+    snprintf(folder->path, sizeof folder->path, "%s/kernel.XXXXXX", temporary_folder());
     if (!mkdtemp(folder->path))
         return -1;
     folder->manifest = good_manifest();

@@ -315,7 +315,7 @@ static void expect_obeying(const char *line, const char *output, const char *not
         if (!good)
             printf("%s: %d\n%s%s", line, result.code, words_of(&result.output), errors);
         fflush(stdout);
-        _exit(!good);
+        _exit(good ? 0 : 1);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -337,6 +337,8 @@ static void a_cache_that_cannot_be_written_is_read(void **state) {
     expect_obeying(line, "cached", NULL);
     strcat(line, " --set cus=2");
     expect_obeying(line, "\ncompile ", "the compiled kernel was not cached");
+    strcat(line, " --json");
+    expect_obeying(line, "\"cached\": false", "the compiled kernel was not cached");
     assert_int_equal(chmod(compiled, 0755), 0);
     assert_int_equal(chmod(cache, 0755), 0);
 }

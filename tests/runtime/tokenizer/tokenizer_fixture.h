@@ -4,6 +4,7 @@
 #define TESTS_RUNTIME_TOKENIZER_TOKENIZER_FIXTURE_H
 
 #include "runtime/tokenizer/tokenizer.h"
+#include "tests/support/printed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,9 +24,8 @@
 
 // Writes `bytes` [length] as the tokenizer.json of a new folder, whose path is in `folder`.
 static inline void write_tokenizer(char folder[256], const char *bytes, size_t length) {
-    const char *base = getenv("MONOGEN_TEST_TMP");
     char path[300];
-    snprintf(folder, 256, "%.200s/tokenizer-XXXXXX", base ? base : "/tmp");
+    snprintf(folder, 256, "%.200s/tokenizer-XXXXXX", temporary_folder());
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/tokenizer.json", folder);
     FILE *file = fopen(path, "wb");
