@@ -151,7 +151,7 @@ static bool fuse_embed(struct fusing *fusing, int index) {
 
 // The values that are added to the newest residual value in a tree of sums, in their order. Returns
 // their count; -1 where the residual is not among them just once, or an inner sum has another use.
-enum { MOST_SUMMANDS = 8 };
+enum { MOST_SUMMANDS = 16 };
 static int summands_of(const struct fusing *fusing, int index, int summands[MOST_SUMMANDS]) {
     int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0, found = 0;
     while (waiting > 0) {
@@ -295,11 +295,11 @@ static bool add_all_to_owned(struct fusing *fusing, int index, const int *summan
 static bool fuse_residual(struct fusing *fusing, int index) {
     const struct node *node = node_at(fusing, index);
     int summands[MOST_SUMMANDS];
-    const int count = summands_of(fusing, index, summands);
-    if (count < 1 && is_part_of_a_sum(fusing, index)) {
-        fusing->fused[index] = true; // by the sum that it is a part of
+    if (is_part_of_a_sum(fusing, index)) {
+        fusing->fused[index] = true; // by that sum
         return true;
     }
+    const int count = summands_of(fusing, index, summands);
     if (count < 1)
         return cannot(fusing, node, "one summand, and only one, must be the newest residual value");
     if (!(fusing->everywhere ? add_all_everywhere : add_all_to_owned)(fusing, index, summands,
