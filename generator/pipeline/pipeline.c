@@ -18,6 +18,9 @@ struct run {
     struct generation *generation;
     struct script *script;
     struct diagnostics *diagnostics;
+    struct tuning tuning;
+    struct advice advice;
+    struct plan_request planned; // what make_plan asked for; no model: the plan was read
 };
 
 static double seconds_now(void) {
@@ -47,9 +50,10 @@ static bool make_plan(struct run *run) {
     struct arena *arena = &generation->arena;
     const char *specs = run->installation->specs;
     struct override_list overrides = request->overrides;
-    struct tuning tuning = {0};
+    struct tuning *tuning = &run->tuning;
+    struct advice *advice = &run->advice;
     progress(run, "model");
-    if (!tuning_take(&tuning, &overrides, arena, run->diagnostics) ||
+    if (!tuning_take(tuning, &overrides, arena, run->diagnostics) ||
         !target_load(run->script, specs, request->target, &overrides, arena, &generation->target,
                      run->diagnostics) ||
         !model_load(run->script, specs, request->spec, &overrides, arena, &generation->model,
@@ -58,28 +62,49 @@ static bool make_plan(struct run *run) {
         return false;
     generation->has_model = true;
     model_print(&generation->model, &generation->model_text);
-    struct advice advice = {.words = ""};
+    advice->words = "";
     const struct advice_request question = {&generation->model,
                                             &generation->target,
                                             request->cache_folder,
                                             request->worker,
-                                            &tuning,
+                                            tuning,
                                             arena};
     if (request->advise &&
-        !request->advise(request->advise_context, &question, &advice, run->diagnostics))
+        !request->advise(request->advise_context, &question, advice, run->diagnostics))
         return false;
     progress(run, "plan");
-    const char *command = arena_format(arena, "%s%s", request->command, advice.words);
-    const struct plan_request plan_request = {&generation->model, &generation->target, &tuning,
-                                              command, &advice};
-    return plan_make(&plan_request, arena, &generation->plan, run->diagnostics);
+    const char *command = arena_format(arena, "%s%s", request->command, advice->words);
+    run->planned = (struct plan_request){.model = &generation->model,
+                                         .target = &generation->target,
+                                         .tuning = tuning,
+                                         .command = command,
+                                         .advice = advice};
+    return plan_make(&run->planned, arena, &generation->plan, run->diagnostics);
+}
+
+// Whether mailboxes are used again safely is hard to foresee, easy to check: where the planner's
+// guess cannot be proved and nobody asked for it, each stage gets a mailbox of its own.
+static bool prove(struct run *run, struct plan_proof *proof) {
+    struct plan_plan *plan = &run->generation->plan;
+    const char *file = run->request->plan_file;
+    struct diagnostics unsaid = {0};
+    const bool proved = plan_check(plan, file, proof, &unsaid);
+    diagnostics_close(&unsaid);
+    if (proved)
+        return true;
+    if (run->planned.model && !run->tuning.buffers) {
+        run->planned.keeps_mailboxes = true;
+        if (!plan_make(&run->planned, &run->generation->arena, plan, run->diagnostics))
+            return false;
+    }
+    return plan_check(plan, file, proof, run->diagnostics);
 }
 
 static bool check_plan(struct run *run) {
     struct generation *generation = run->generation;
     progress(run, "check");
     struct plan_proof proof = {0};
-    if (!plan_check(&generation->plan, run->request->plan_file, &proof, run->diagnostics))
+    if (!prove(run, &proof))
         return false;
     generation->rules_checked = proof.rules;
     generation->handoffs_checked = proof.handoffs;
@@ -181,8 +206,11 @@ bool generation_run(const struct generation_request *request,
                     struct diagnostics *diagnostics) {
     const double start = seconds_now();
     *generation = (struct generation){0};
-    struct run run = {request, installation, generation,
-                      script_open(script_default_limits(), diagnostics), diagnostics};
+    struct run run = {.request = request,
+                      .installation = installation,
+                      .generation = generation,
+                      .script = script_open(script_default_limits(), diagnostics),
+                      .diagnostics = diagnostics};
     if (!run.script)
         return false;
     bool good = (request->plan_file ? read_plan(&run) : make_plan(&run)) && check_plan(&run) &&

@@ -267,7 +267,8 @@ static const char *mailbox_of(struct planning *planning, struct class_mailboxes 
 // Names the mailbox of each stage that publishes, and makes it.
 static void make_mailboxes(struct planning *planning) {
     struct plan_plan *plan = planning->plan;
-    const bool unshared = planning->tuning->buffers && is(planning->tuning->buffers, "unshared");
+    const bool asked = planning->tuning->buffers && is(planning->tuning->buffers, "unshared");
+    const bool unshared = asked || planning->keeps_mailboxes;
     const int *parent = unite_writers(planning), *free_at = find_free(planning);
     struct class_mailboxes *classes =
         arena_array(planning->arena, (size_t)plan->bodies_count, sizeof *classes);
@@ -287,10 +288,13 @@ static void make_mailboxes(struct planning *planning) {
         // A mailbox starts on a 128-byte line of its own.
         plan->mailbox_pairs += (plan->mailboxes[i].pairs + 15) / 16 * 16;
     }
-    choice_add(planning, "buffers", unshared ? "unshared" : "shared",
-               (const char *const[]){"shared", "unshared", NULL},
-               unshared ? "asked for: each stage keeps what it published last"
-                        : "layers use the same mailboxes again: a CU's polls stay in few lines");
+    choice_add(
+        planning, "buffers", unshared ? "unshared" : "shared",
+        (const char *const[]){"shared", "unshared", NULL},
+        asked ? "asked for: each stage keeps what it published last"
+        : unshared
+            ? "where layers used the same mailboxes again, a CU could write before all have read"
+            : "layers use the same mailboxes again: a CU's polls stay in few lines");
 }
 
 static void use_mailbox(struct planning *planning, const char *name, int stage) {

@@ -27,7 +27,8 @@ struct planning {
     struct plan_plan *plan;
     struct stage_origin *origin; // [stages]
     const char *embed_tensor, *head_tensor;
-    int splits; // of the context in attention
+    int splits;           // of the context in attention
+    bool keeps_mailboxes; // each stage has its own
 };
 
 // Sizes, constants, machine and engine. Ensures: plan->shape, machine, engine, ropes, kv; splits.

@@ -49,6 +49,7 @@ bool plan_make(const struct plan_request *request, struct arena *arena, struct p
         .arena = arena,
         .diagnostics = diagnostics,
         .plan = plan,
+        .keeps_mailboxes = request->keeps_mailboxes,
     };
     plan->command = arena_string(arena, request->command);
     if (request->advice && request->advice->reason)

@@ -21,6 +21,7 @@ struct plan_request {
     const struct tuning *tuning;
     const char *command;         // that makes this plan again, without paths of this machine
     const struct advice *advice; // that set a part of the tuning; NULL: none
+    bool keeps_mailboxes;        // each stage has its own: sharing them could not be proved
 };
 
 // Runs the passes in order. The plan is arena-owned. User errors: a graph that no stage can

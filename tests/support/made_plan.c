@@ -36,8 +36,10 @@ bool made_plan_try(struct made_plan *made, const char *specs, const char *spec, 
     made->script = script_open(script_default_limits(), diagnostics);
     if (!made->script)
         return false;
-    const struct plan_request request = {&made->model, &made->target, &made->tuning,
-                                         "monogen generate", NULL};
+    const struct plan_request request = {.model = &made->model,
+                                         .target = &made->target,
+                                         .tuning = &made->tuning,
+                                         .command = "monogen generate"};
     return tuning_take(&made->tuning, &overrides, &made->arena, diagnostics) &&
            target_load(made->script, "specs", target, &overrides, &made->arena, &made->target,
                        diagnostics) &&

@@ -49,6 +49,31 @@ static void test_what_comes_out(void **state) {
     assert_true(g->source_seconds > 0);
 }
 
+// Layers of this family cannot use the same mailboxes again on all CUs of the chip: the checker
+// finds it, and the plan is made anew.
+static void test_mailboxes_that_cannot_be_shared(void **state) {
+    (void)state;
+    const struct wanted_generation wanted = {.spec = "tests/specs/parallel_normed.lua",
+                                             .specs = "tests/specs",
+                                             .target = "specs/targets/mi300x.lua"};
+    generated_open(&made, &wanted);
+    const struct plan_plan *plan = &made.generation.plan;
+    const struct plan_choice *choice = NULL;
+    for (int i = 0; i < plan->choices_count; i++)
+        if (strcmp(plan->choices[i].name, "buffers") == 0)
+            choice = &plan->choices[i];
+    assert_non_null(choice);
+    assert_string_equal(choice->value, "unshared");
+    assert_non_null(strstr(choice->reason, "before all have read"));
+    generated_close(&made);
+
+    // Who asks for it gets the checker's answer.
+    struct wanted_generation shared = wanted;
+    shared.set = "buffers=shared";
+    assert_false(generated_try(&made, &shared));
+    assert_non_null(strstr(printed_diagnostics(&made.diagnostics), "[reuse]"));
+}
+
 // ---- progress -----------------------------------------------------------------------------------
 
 static void note_stage(void *context, const char *stage) {
@@ -306,6 +331,7 @@ static void test_installation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_what_comes_out),
+        TEST(test_mailboxes_that_cannot_be_shared),
         TEST(test_progress),
         TEST(test_a_plan_file),
         TEST(test_a_broken_plan_file),
