@@ -11,6 +11,7 @@
 
 #define MANIFEST_MAX_FILE_BYTES ((size_t)64 << 20)
 #define MAX_MEMORY_BYTES ((uint64_t)1 << 46)  // 64 TiB: more than any device has
+#define MAX_VECTOR_BYTES ((uint64_t)1 << 28)  // each of their floats is marked
 #define MAX_PACKED_ROWS ((uint64_t)1 << 24)   // of one stage
 #define MAX_ALL_ROWS ((uint64_t)1 << 28)      // of all stages: each row is looked at
 #define MAX_COLUMNS ((uint64_t)1 << 28)       // of one tensor
@@ -140,7 +141,7 @@ static void read_kernel(const struct json_node *root, struct manifest *manifest)
 static void read_memory(const struct json_node *root, struct manifest_memory *memory) {
     struct json_node node = json_node_field(root, "memory");
     memory->weights_bytes = json_field_integer(&node, "weights_bytes", 0, MAX_MEMORY_BYTES);
-    memory->vectors_bytes = json_field_integer(&node, "vectors_bytes", 0, MAX_MEMORY_BYTES);
+    memory->vectors_bytes = json_field_integer(&node, "vectors_bytes", 0, MAX_VECTOR_BYTES);
     memory->kv_bytes = json_field_integer(&node, "kv_bytes", 0, MAX_MEMORY_BYTES);
     memory->mailbox_pairs = json_field_integer(&node, "mailbox_pairs", 0, UINT32_MAX);
 }

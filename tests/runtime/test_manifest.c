@@ -224,6 +224,7 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"kv.head_dim", "2", "kv.head_dim: is 2, must be 1 to 1"},
         {"kv.split_positions", "63", "1 splits of 63 positions do not hold a context of 64"},
         {"kv.splits", "0", "kv.splits: is 0, must be 1 to 64"},
+        {"memory.vectors_bytes", "70368744177664", "memory.vectors_bytes: is 70368744177664"},
         {"ropes[1].rows", "63", "ropes[1].rows: is 63, must be 64"},
         {"ropes[0].amplitude", "\"1\"", "ropes[0].amplitude: must be a finite number"},
         {"ropes[1].inverse_frequencies", "[]", "ropes[1]: a table of 65 rows of 0 pairs is empty"},
