@@ -238,18 +238,8 @@ static uint32_t token_at(int position, int vocab) {
 
 static struct monogen *open_kernel(const struct made_plan *made, struct generated *generated,
                                    const char *folder) {
-    struct text text = {0};
-    struct diagnostics diagnostics = {0};
     struct monogen_error error = {0};
-    const char *plan_file = temporary_path("plan.lua");
-    plan_print(&made->plan, &text);
-    assert_true(file_write(plan_file, text.bytes, text.length, &diagnostics));
-    const struct installation installation = {"specs", "templates"};
-    const struct generation_request request = {
-        .plan_file = plan_file, .command = "monogen generate", .compile = true};
-    *generated = (struct generated){0};
-    if (!generation_run(&request, &installation, &generated->generation, &generated->diagnostics))
-        fail_msg("%s", printed_diagnostics(&generated->diagnostics));
+    generated_open_plan(generated, &made->plan, NULL, true);
     generated_write(generated, folder);
     struct monogen *opened = monogen_open(&(struct monogen_options){.kernel_folder = folder,
                                                                     .weights_folder = folder,
@@ -257,8 +247,6 @@ static struct monogen *open_kernel(const struct made_plan *made, struct generate
                                           &error);
     if (!opened)
         fail_msg("%s: %s", folder, error.message);
-    text_close(&text);
-    diagnostics_close(&diagnostics);
     return opened;
 }
 

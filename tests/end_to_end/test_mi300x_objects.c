@@ -1,4 +1,5 @@
 // The real code objects for gfx942: what they need of the chip.
+#include "tests/support/drafts.h"
 #include "tests/support/generated.h"
 #include "tests/support/printed.h"
 
@@ -11,18 +12,14 @@
 #include <string.h>
 
 // No spills, no scratch, LDS within a CU; and room for as many waves as a workgroup has.
-static void expect_resources(const char *spec, const char *set) {
-    skip_without_compiler("comgr");
-    struct generated made;
-    generated_open(&made, &(struct wanted_generation){
-                              .spec = spec, .target = "mi300x", .set = set, .compile = true});
-    const struct kernel_resources *r = &made.generation.compiled.resources;
-    const struct plan_machine *machine = &made.generation.plan.machine;
+static void expect_resources_of(const struct generation *generation, const char *what,
+                                const char *set) {
+    const struct kernel_resources *r = &generation->compiled.resources;
+    const struct plan_machine *machine = &generation->plan.machine;
     print_message("%s '%s': %s, %.1f s: %ld VGPR, %ld AGPR, %ld SGPR, %ld bytes of LDS, %ld of "
                   "code, %ld waves a SIMD\n",
-                  spec, set, made.generation.compiled.compiler_version,
-                  made.generation.compiled.seconds, r->vgpr, r->agpr, r->sgpr, r->lds_bytes,
-                  r->code_bytes, r->waves_per_simd);
+                  what, set, generation->compiled.compiler_version, generation->compiled.seconds,
+                  r->vgpr, r->agpr, r->sgpr, r->lds_bytes, r->code_bytes, r->waves_per_simd);
     assert_int_equal(r->vgpr_spills, 0);
     assert_int_equal(r->sgpr_spills, 0);
     assert_int_equal(r->scratch_bytes, 0);
@@ -33,11 +30,30 @@ static void expect_resources(const char *spec, const char *set) {
     const int waves = machine->streaming_waves + machine->handoff_waves;
     assert_true(r->waves_per_simd >= (waves + 3) / 4);
     // What the plan reserves is what the code asks for.
-    assert_int_equal(r->lds_bytes, plan_lds_bytes(&made.generation.plan));
-    assert_memory_equal(made.generation.compiled.object.bytes, "\177ELF", 4);
-    assert_non_null(strstr(made.generation.compiled.listing.bytes, "s_endpgm"));
-    assert_string_equal(made.generation.object_name, "5-kernel.co");
+    assert_int_equal(r->lds_bytes, plan_lds_bytes(&generation->plan));
+    assert_memory_equal(generation->compiled.object.bytes, "\177ELF", 4);
+    assert_non_null(strstr(generation->compiled.listing.bytes, "s_endpgm"));
+    assert_string_equal(generation->object_name, "5-kernel.co");
+}
+
+static void expect_resources(const char *spec, const char *set) {
+    skip_without_compiler("comgr");
+    struct generated made;
+    generated_open(&made, &(struct wanted_generation){
+                              .spec = spec, .target = "mi300x", .set = set, .compile = true});
+    expect_resources_of(&made.generation, spec, set);
     generated_close(&made);
+}
+
+static void expect_resources_of_draft(void (*build)(struct draft *draft), const char *set) {
+    skip_without_compiler("comgr");
+    struct made_plan plan;
+    struct generated made;
+    made_plan_of_open(&plan, build, "mi300x", set);
+    generated_open_plan(&made, &plan.plan, NULL, true);
+    expect_resources_of(&made.generation, "a draft", set);
+    generated_close(&made);
+    made_plan_close(&plan);
 }
 
 static void test_austen(void **state) {
@@ -48,6 +64,13 @@ static void test_austen(void **state) {
 static void test_llama_1b(void **state) {
     (void)state;
     expect_resources("llama-3.2-1b", "");
+}
+
+// Everything that stages can do.
+static void test_drafts(void **state) {
+    (void)state;
+    expect_resources_of_draft(build_rich_owned, "kv_splits=3");
+    expect_resources_of_draft(build_rich_everywhere, "");
 }
 
 static void test_others(void **state) {
@@ -61,12 +84,17 @@ static void test_others(void **state) {
     expect_resources("llama-3.2-1b", "kv=fp32 context=4096");
     expect_resources("llama-3.2-1b", "cus=256");
     expect_resources("austen-3m", "cus=7");
+    expect_resources("austen-3m", "residual=everywhere buffers=unshared");
+    expect_resources("llama-3.2-1b", "kv_splits=1");
+    expect_resources_of_draft(build_rich_owned, "unroll=inline");
+    expect_resources_of_draft(build_rich_everywhere, "kv_splits=4 buffers=unshared");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_austen),
         cmocka_unit_test(test_llama_1b),
+        cmocka_unit_test(test_drafts),
         cmocka_unit_test(test_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,19 +66,6 @@ struct uneven {
     const char *what;
 };
 
-static const struct installation installation = {"specs", "templates"};
-
-static void generate(struct uneven *uneven, const char *plan_file, const char *source_file) {
-    const struct generation_request request = {.plan_file = plan_file,
-                                               .source_file = source_file,
-                                               .command = "monogen generate",
-                                               .compile = source_file != NULL};
-    uneven->generated = (struct generated){0};
-    if (!generation_run(&request, &installation, &uneven->generated.generation,
-                        &uneven->generated.diagnostics))
-        fail_msg("%s: %s", uneven->what, printed_diagnostics(&uneven->generated.diagnostics));
-}
-
 static void write_file(const char *path, const struct text *text) {
     struct diagnostics diagnostics = {0};
     assert_true(file_write(path, text->bytes, text->length, &diagnostics));
@@ -105,14 +92,11 @@ static void open_uneven(struct uneven *uneven, void (*build)(struct draft *draft
     else
         made_plan_open(&uneven->made, "tests/specs/tiny.lua", "host", set);
     struct arena *arena = &uneven->made.arena;
-    const char *plan_file = arena_string(arena, temporary_path("plan.lua"));
     const char *source_file = arena_string(arena, temporary_path("late.hip"));
     static int folders;
     const char *folder = arena_format(arena, "%s/uneven-%d", temporary_folder(), folders++);
-    struct text plan = {0}, late = {0};
-    plan_print(&uneven->made.plan, &plan);
-    write_file(plan_file, &plan);
-    generate(uneven, plan_file, NULL);
+    struct text late = {0};
+    generated_open_plan(&uneven->generated, &uneven->made.plan, NULL, false);
     if (!waits)
         wait_for_nothing(&uneven->generated.generation.source, &late);
     else // written out, not a loop
@@ -120,14 +104,13 @@ static void open_uneven(struct uneven *uneven, void (*build)(struct draft *draft
                          uneven->made.plan.stages_count);
     write_file(source_file, &late);
     generated_close(&uneven->generated);
-    generate(uneven, plan_file, source_file);
+    generated_open_plan(&uneven->generated, &uneven->made.plan, source_file, true);
     generated_write(&uneven->generated, folder);
     struct monogen_error error = {0};
     struct manifest *manifest = manifest_open(folder, &error);
     if (!manifest || !session_open(&uneven->session, manifest, folder,
                                    &(struct weight_source){.random_seed = SEED}, 60, &error))
         fail_msg("%s: %s", set, error.message);
-    text_close(&plan);
     text_close(&late);
 }
 

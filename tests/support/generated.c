@@ -1,5 +1,6 @@
 #include "tests/support/generated.h"
 
+#include "generator/base/file.h"
 #include "tests/support/made_plan.h"
 #include "tests/support/printed.h"
 #include "tests/support/small_kernel.h"
@@ -36,6 +37,24 @@ void generated_open(struct generated *generated, const struct wanted_generation 
     if (!generated_try(generated, wanted))
         fail_msg("%s for %s with '%s': %s", wanted->spec, wanted->target,
                  wanted->set ? wanted->set : "", printed_diagnostics(&generated->diagnostics));
+}
+
+void generated_open_plan(struct generated *generated, const struct plan_plan *plan,
+                         const char *source_file, bool compile) {
+    *generated = (struct generated){0};
+    struct text text = {0};
+    const char *plan_file = temporary_path("generated-plan.lua");
+    plan_print(plan, &text);
+    assert_true(file_write(plan_file, text.bytes, text.length, &generated->diagnostics));
+    text_close(&text);
+    const struct installation installation = {"specs", "templates"};
+    const struct generation_request request = {.plan_file = plan_file,
+                                               .source_file = source_file,
+                                               .command = "monogen generate",
+                                               .compile = compile};
+    if (!generation_run(&request, &installation, &generated->generation, &generated->diagnostics))
+        fail_msg("%s for %s: %s", plan->model, plan->machine.name,
+                 printed_diagnostics(&generated->diagnostics));
 }
 
 void generated_close(struct generated *generated) {

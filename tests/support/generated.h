@@ -24,6 +24,10 @@ bool generated_try(struct generated *generated, const struct wanted_generation *
 // The same; fails the test where something is refused.
 void generated_open(struct generated *generated, const struct wanted_generation *wanted);
 
+// The same from a plan, which is printed and read back. source_file: an edited source, NULL: none.
+void generated_open_plan(struct generated *generated, const struct plan_plan *plan,
+                         const char *source_file, bool compile);
+
 void generated_close(struct generated *generated);
 
 // Writes the artefacts into `folder`; fails the test where that fails.

@@ -179,8 +179,9 @@ static void test_unroll_follows_the_cache(void **state) {
 static void test_every_choice_has_a_reason(void **state) {
     (void)state;
     made_plan_open(&made, "austen-3m", "mi300x", "cus=7 kv=fp32 tile_rows=4 unroll=loop");
-    static const char *const names[] = {"cus",      "kv",       "tile_rows hidden", "tile_rows qkv",
-                                        "hand-off", "residual", "embedding",        "unroll"};
+    static const char *const names[] = {
+        "cus",           "kv",        "tile_rows hidden", "hand-off", "residual",
+        "tile_rows qkv", "embedding", "kv_splits",        "buffers",  "unroll"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         need_choice(&made.plan, names[i]);
     for (int i = 0; i < made.plan.choices_count; i++) {

@@ -81,6 +81,9 @@ static void test_norms_of_heads(void **state) {
     expect_vector(attention->q_norm_offset, "0.q_norm", norm_of(16));
     expect_vector(attention->k_norm_offset, "0.k_norm", norm_of(16));
     assert_int_equal(attention->norm_offset, -1);
+    // one norm of the graph, whoever multiplies what it norms
+    assert_int_equal(need_stage(&made.plan, "qkv", 0)->norm_offset,
+                     need_stage(&made.plan, "product", 0)->norm_offset);
     assert_int_equal(need_stage(&made.plan, "qkv", 0)->q_norm_offset, -1);
 }
 

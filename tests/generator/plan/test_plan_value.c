@@ -43,6 +43,7 @@ static void test_round_trip(void **state) {
     expect_round_trip("llama-3.2-1b", "mi300x", "");
     expect_round_trip("llama-3.2-1b", "mi300x", "tie_embeddings=false norm_eps=0.000123456789");
     expect_round_trip("tests/specs/tiny.lua", "host", "cus=3");
+    expect_round_trip("austen-3m", "host", "kv_splits=3 residual=everywhere buffers=unshared");
 }
 
 // A second planning of the same gives the same bytes.

@@ -68,7 +68,8 @@ static void test_every_key_is_printed(void **state) {
 static void test_keys_are_taken(void **state) {
     (void)state;
     assert_true(take("cus=7 kv=fp32 layers=3 unroll=loop tile_rows=4 prefetch_units=2 "
-                     "handoff_batch=16 context=99"));
+                     "handoff_batch=16 context=99 kv_splits=5 residual=everywhere "
+                     "buffers=unshared"));
     assert_int_equal(f.tuning.cus, 7);
     assert_string_equal(f.tuning.kv, "fp32");
     assert_string_equal(f.tuning.unroll, "loop");
@@ -76,12 +77,16 @@ static void test_keys_are_taken(void **state) {
     assert_int_equal(f.tuning.prefetch_units, 2);
     assert_int_equal(f.tuning.handoff_batch, 16);
     assert_int_equal(f.tuning.context, 99);
+    assert_int_equal(f.tuning.kv_splits, 5);
+    assert_string_equal(f.tuning.residual, "everywhere");
+    assert_string_equal(f.tuning.buffers, "unshared");
     for (int i = 0; i < f.overrides.count; i++)
         assert_int_equal(f.overrides.items[i].used,
                          strcmp(f.overrides.items[i].key, "layers") != 0);
     tuning_print(&f.tuning, &f.text);
     assert_string_equal(f.text.bytes, "cus=7 context=99 tile_rows=4 prefetch_units=2 "
-                                      "handoff_batch=16 kv=fp32 unroll=loop");
+                                      "handoff_batch=16 kv_splits=5 residual=everywhere "
+                                      "buffers=unshared kv=fp32 unroll=loop");
 }
 
 static void test_nothing_is_the_default(void **state) {
@@ -112,6 +117,9 @@ static void test_bad_values(void **state) {
     expect_refusal("kv=fp16", "--set kv=fp16: must be one of bf16|fp32");
     expect_refusal("kv=", "--set kv=: must be one of bf16|fp32");
     expect_refusal("kv=bf", "--set kv=bf: must be one of bf16|fp32");
+    expect_refusal("kv_splits=65", "--set kv_splits=65: must be a whole number from 1 to 64");
+    expect_refusal("residual=some", "--set residual=some: must be one of owned|everywhere");
+    expect_refusal("buffers=own", "--set buffers=own: must be one of shared|unshared");
     expect_refusal("unroll=inline|loop", "--set unroll=inline|loop: must be one of inline|loop");
 }
 
