@@ -51,10 +51,17 @@ static void test_loop(void **state) {
     expect_loop("cus=3 unroll=loop", "tests/golden/decode_loop.hip");
 }
 
+static void test_everywhere(void **state) {
+    (void)state;
+    expect_loop("cus=3 unroll=inline residual=everywhere kv_splits=2 buffers=unshared",
+                "tests/golden/decode_everywhere.hip");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inline),
         cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
