@@ -10,13 +10,6 @@ DEVICE Slice after_layers_slice(const Worker &worker) {
     return Slice{worker.after_layers, worker.after_layers_tiles, worker.after_layers_units};
 }
 
-// Takes this position's row, `floats` long, of a table of RoPE to lds.rope + first.
-DEVICE void take_rope(const Worker &worker, u64 table, int floats, int first) {
-    const float *row = argument_rope() + table + (u64)worker.position * floats;
-    for (int i = (int)lane(); i < floats; i += (int)WAVE_LANES)
-        lds.rope[first + i] = row[i];
-}
-
 // A stage's call: (worker, weights in flight, step, {mailbox and epoch it awaits}, {those it
 // publishes}, where its norm weights, its bias or its KV cache lie ...). In <>: whose weights to
 // fetch while it ends.
@@ -37,57 +30,53 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         worker.after_layers_tiles = after.tiles;
         worker.after_layers_units = after.units;
         if constexpr (KIND & HANDS_OFF) {
-            take_rope(worker, 0, 16, 0); // rope
+            // rope
+            const float *rope_1 =
+                argument_rope() + 0 + (u64)worker.position * 16;
+            for (int i = (int)lane(); i < 16; i += (int)WAVE_LANES)
+                lds.rope[0 + i] = rope_1[i];
         }
 
-        stage_embed<KIND>(                                 // step 0    stage_embed.hip:26
-            worker, 0, token);
+        stage_embed<KIND>(worker, 0, token);                                                 // step 0   stage_embed.hip:26
         // ---- layer 0 ----
-        stage_qkv<KIND, attention_output_slice>(           // step 1    stage_linear.hip:160
-            worker, stream, 1, {MAIL_QKV_1, epoch + 0}, 0x0);
-        stage_attention<KIND>(                             // step 2    stage_attention.hip:191
-            worker, 2, {MAIL_QKV_1, epoch + 0}, {MAIL_PARTS_2, epoch + 0}, 0x0, 0);
-        stage_merge<KIND>(                                 // step 3    stage_merge.hip:9
-            worker, 3, {MAIL_PARTS_2, epoch + 0}, {MAIL_ATTENDED_3, epoch + 0});
-        stage_attention_output<KIND, gate_up_slice>(       // step 4    stage_linear.hip:160
-            worker, stream, 4, {MAIL_ATTENDED_3, epoch + 0}, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
-        stage_add_attention_output<KIND>(                  // step 5    stage_residual.hip:9
-            worker, 5, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
-        stage_gate_up<KIND, down_slice>(                   // step 6    stage_linear.hip:160
-            worker, stream, 6, {MAIL_GATED_6, epoch + 0}, 0x100);
-        stage_down<KIND, qkv_slice>(                       // step 7    stage_linear.hip:160
-            worker, stream, 7, {MAIL_GATED_6, epoch + 0}, {MAIL_DOWN_7, epoch + 0});
-        stage_add_down<KIND>(                              // step 8    stage_residual.hip:9
-            worker, 8, {MAIL_DOWN_7, epoch + 0});
+        stage_qkv<KIND, attention_output_slice>(worker, stream, 1,                           // step 1   stage_linear.hip:149
+            {MAIL_QKV_1, epoch + 0}, 0x0);
+        stage_attention<KIND>(worker, 2,                                                     // step 2   stage_attention.hip:176
+            {MAIL_QKV_1, epoch + 0}, {MAIL_PARTS_2, epoch + 0}, 0x0, 0);
+        stage_merge<KIND>(worker, 3,                                                         // step 3   stage_merge.hip:9
+            {MAIL_PARTS_2, epoch + 0}, {MAIL_ATTENDED_3, epoch + 0});
+        stage_attention_output<KIND, gate_up_slice>(worker, stream, 4,                       // step 4   stage_linear.hip:149
+            {MAIL_ATTENDED_3, epoch + 0}, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
+        stage_add_attention_output<KIND>(worker, 5, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});   // step 5   stage_residual.hip:7
+        stage_gate_up<KIND, down_slice>(worker, stream, 6,                                   // step 6   stage_linear.hip:149
+            {MAIL_GATED_6, epoch + 0}, 0x100);
+        stage_down<KIND, qkv_slice>(worker, stream, 7,                                       // step 7   stage_linear.hip:149
+            {MAIL_GATED_6, epoch + 0}, {MAIL_DOWN_7, epoch + 0});
+        stage_add_down<KIND>(worker, 8, {MAIL_DOWN_7, epoch + 0});                           // step 8   stage_residual.hip:7
         // ---- layer 1 ----
-        stage_qkv<KIND, attention_output_slice>(           // step 9    stage_linear.hip:160
-            worker, stream, 9, {MAIL_QKV_9, epoch + 0}, 0x200);
-        stage_attention<KIND>(                             // step 10   stage_attention.hip:191
-            worker, 10, {MAIL_QKV_9, epoch + 0}, {MAIL_PARTS_10, epoch + 0}, 0x2000, 0);
-        stage_merge<KIND>(                                 // step 11   stage_merge.hip:9
-            worker, 11, {MAIL_PARTS_10, epoch + 0}, {MAIL_ATTENDED_11, epoch + 0});
-        stage_attention_output<KIND, gate_up_slice>(       // step 12   stage_linear.hip:160
-            worker, stream, 12, {MAIL_ATTENDED_11, epoch + 0},
-            {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
-        stage_add_attention_output<KIND>(                  // step 13   stage_residual.hip:9
-            worker, 13, {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
-        stage_gate_up<KIND, down_slice>(                   // step 14   stage_linear.hip:160
-            worker, stream, 14, {MAIL_GATED_14, epoch + 0}, 0x300);
-        stage_down<KIND, after_layers_slice>(              // step 15   stage_linear.hip:160
-            worker, stream, 15, {MAIL_GATED_14, epoch + 0}, {MAIL_DOWN_15, epoch + 0});
-        stage_add_down<KIND>(                              // step 16   stage_residual.hip:9
-            worker, 16, {MAIL_DOWN_15, epoch + 0});
+        stage_qkv<KIND, attention_output_slice>(worker, stream, 9,                           // step 9   stage_linear.hip:149
+            {MAIL_QKV_9, epoch + 0}, 0x200);
+        stage_attention<KIND>(worker, 10,                                                    // step 10   stage_attention.hip:176
+            {MAIL_QKV_9, epoch + 0}, {MAIL_PARTS_10, epoch + 0}, 0x2000, 0);
+        stage_merge<KIND>(worker, 11,                                                        // step 11   stage_merge.hip:9
+            {MAIL_PARTS_10, epoch + 0}, {MAIL_ATTENDED_11, epoch + 0});
+        stage_attention_output<KIND, gate_up_slice>(worker, stream, 12,                      // step 12   stage_linear.hip:149
+            {MAIL_ATTENDED_11, epoch + 0}, {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
+        stage_add_attention_output<KIND>(worker, 13, {MAIL_ATTENTION_OUTPUT_12, epoch + 0}); // step 13   stage_residual.hip:7
+        stage_gate_up<KIND, down_slice>(worker, stream, 14,                                  // step 14   stage_linear.hip:149
+            {MAIL_GATED_14, epoch + 0}, 0x300);
+        stage_down<KIND, after_layers_slice>(worker, stream, 15,                             // step 15   stage_linear.hip:149
+            {MAIL_GATED_14, epoch + 0}, {MAIL_DOWN_15, epoch + 0});
+        stage_add_down<KIND>(worker, 16, {MAIL_DOWN_15, epoch + 0});                         // step 16   stage_residual.hip:7
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(        // step 17   stage_linear.hip:160
-                worker, stream, 17, {MAIL_CANDIDATES_17, epoch + 0}, 0x400);
-            stage_select<KIND>(                            // step 18   stage_select.hip:14
-                worker, 18, {MAIL_CANDIDATES_17, epoch + 0}, {MAIL_NEXT_TOKEN_18, epoch + 0},
-                index, epoch + EPOCHS_PER_STEP);
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 17,                       // step 17   stage_linear.hip:149
+                {MAIL_CANDIDATES_17, epoch + 0}, 0x400);
+            stage_select<KIND>(worker, 18,                                                   // step 18   stage_select.hip:14
+                {MAIL_CANDIDATES_17, epoch + 0}, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
         }
-        stage_token<KIND>(                                 // step 19   stage_token.hip:6
-            worker, 19, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, head);
+        stage_token<KIND>(worker, 19, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, head);         // step 19   stage_token.hip:6
         token = uniform(lds.token[0]);
         if (uniform(lds.token[1]))
             break;
