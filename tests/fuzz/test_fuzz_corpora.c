@@ -1,6 +1,7 @@
 // Every fuzz target takes every file of its corpus: seeds, and inputs that were findings once. What
 // is wrong ends the program, and the name of the file is printed before it is tried.
 #include "generator/base/file.h"
+#include "runtime/manifest.h"
 #include "tests/fuzz/input.h"
 #include "tests/support/printed.h"
 
@@ -83,6 +84,27 @@ static void run_corpora(const char *reader, target_function *function) {
     }
 TARGETS(DEFINE_TEST)
 
+// A seed that is refused at its first line teaches a fuzzer nothing.
+static void test_the_manifest_is_a_good_one(void **state) {
+    (void)state;
+    struct arena arena = {0};
+    struct diagnostics trouble = {0};
+    struct monogen_error error = {0};
+    size_t size = 0;
+    const char *text =
+        file_read(&arena, "tests/fuzz/corpus/manifest/three_cus.json", MOST_BYTES, &size, &trouble);
+    if (!text)
+        fail_msg("%s", printed_diagnostics(&trouble));
+    const char *path = input_file(&arena, "kernel/" MANIFEST_FILE_NAME, text, size);
+    struct manifest *manifest =
+        manifest_open(arena_format(&arena, "%s/kernel", input_folder()), &error);
+    if (!manifest)
+        fail_msg("%s", error.message);
+    manifest_close(manifest);
+    input_file_remove(path);
+    arena_close(&arena);
+}
+
 static void test_all_targets_are_here(void **state) {
     (void)state;
 #define NAME(reader) #reader,
@@ -107,6 +129,8 @@ static void test_all_targets_are_here(void **state) {
 
 int main(void) {
 #define TEST(reader) cmocka_unit_test(test_##reader),
-    const struct CMUnitTest tests[] = {TARGETS(TEST) cmocka_unit_test(test_all_targets_are_here)};
+    const struct CMUnitTest tests[] = {TARGETS(TEST)
+                                           cmocka_unit_test(test_the_manifest_is_a_good_one),
+                                       cmocka_unit_test(test_all_targets_are_here)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
