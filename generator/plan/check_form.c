@@ -29,18 +29,11 @@ static void leave(struct walk *walk, size_t before) {
     walk->path[before] = '\0';
 }
 
-static bool is_one_of(const char *name, const char *const *names) {
-    for (; *names; names++)
-        if (strcmp(*names, name) == 0)
-            return true;
-    return false;
-}
-
 static void walk_integer(struct walk *walk, const char *field, int64_t value, int64_t most) {
     static const char *const may_be_none[] = {
         "layer",       "keeps_node",    "read_epoch",    "reads_node", "write_epoch", "norm_offset",
         "bias_offset", "q_norm_offset", "k_norm_offset", "kv_offset",  "rope",        NULL};
-    const int64_t least = is_one_of(field, may_be_none) ? -1 : 0;
+    const int64_t least = form_is_one_of(field, may_be_none) ? -1 : 0;
     if (value < least || value > most)
         violation(walk->checking, "%s%s = %lld must be between %lld and %lld", walk->path, field,
                   (long long)value, (long long)least, (long long)most);

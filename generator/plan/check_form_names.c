@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_one_of(const char *name, const char *const *names) {
+bool form_is_one_of(const char *name, const char *const *names) {
     for (; *names; names++)
         if (strcmp(*names, name) == 0)
             return true;
@@ -17,7 +17,7 @@ static bool is_one_of(const char *name, const char *const *names) {
 
 static void want_word(struct checking *checking, const char *what, const char *word,
                       const char *const *words) {
-    if (is_one_of(word, words))
+    if (form_is_one_of(word, words))
         return;
     char list[256] = "";
     for (size_t length = 0; *words && length < sizeof list; words++)
@@ -45,7 +45,7 @@ static void want_identifier(struct checking *checking, const char *what, const c
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     const size_t length = strlen(name);
     if (length == 0 || length > 48 || name[0] < 'a' || name[0] > 'z' ||
-        strspn(name, letters) != length || strstr(name, "__") || is_one_of(name, reserved))
+        strspn(name, letters) != length || strstr(name, "__") || form_is_one_of(name, reserved))
         violation(checking, "%s '%.60s' is no lower-case identifier of C++", what, name);
 }
 
