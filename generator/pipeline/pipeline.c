@@ -87,17 +87,16 @@ static bool make_plan(struct run *run) {
 static bool prove(struct run *run, struct plan_proof *proof) {
     struct plan_plan *plan = &run->generation->plan;
     const char *file = run->request->plan_file;
+    if (!run->planned.model || run->tuning.buffers)
+        return plan_check(plan, file, proof, run->diagnostics);
     struct diagnostics unsaid = {0};
     const bool proved = plan_check(plan, file, proof, &unsaid);
     diagnostics_close(&unsaid);
     if (proved)
         return true;
-    if (run->planned.model && !run->tuning.buffers) {
-        run->planned.keeps_mailboxes = true;
-        if (!plan_make(&run->planned, &run->generation->arena, plan, run->diagnostics))
-            return false;
-    }
-    return plan_check(plan, file, proof, run->diagnostics);
+    run->planned.keeps_mailboxes = true;
+    return plan_make(&run->planned, &run->generation->arena, plan, run->diagnostics) &&
+           plan_check(plan, file, proof, run->diagnostics);
 }
 
 static bool check_plan(struct run *run) {
