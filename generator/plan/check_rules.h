@@ -55,10 +55,10 @@ bool has_epilogue(const struct plan_body *body, const char *epilogue);
 // Parts of `form`: every field by its kind; names and references; lists and sizes.
 void form_fields(struct checking *checking);
 void form_names(struct checking *checking);
+void form_sizes(struct checking *checking);
 
 // Whether `name` is among `names`, which a NULL ends.
 bool form_is_one_of(const char *name, const char *const *names);
-void form_sizes(struct checking *checking);
 
 // A rule a function. Each adds its violations; all but `form` require that `form` holds.
 #define RULE(name, after, statement) void rule_##name(struct checking *checking);
