@@ -9,7 +9,7 @@
 // this size squared do not overflow 64 bits.
 enum { MAX_ELEMENTS = 1 << 22 };
 
-static const double MAX_FACTOR = 1e30; // far inside of float32
+static const double MIN_FACTOR = 1e-30, MAX_FACTOR = 1e30; // far inside of float32
 
 __attribute__((format(printf, 2, 3))) static bool refuse(struct graph *graph, const char *format,
                                                          ...) {
@@ -151,10 +151,10 @@ static bool check_group(struct graph *graph, const struct op_call *call, struct 
 }
 
 static bool check_factor(struct graph *graph, double factor) {
-    if (isfinite(factor) && fabs(factor) <= MAX_FACTOR)
+    if (fabs(factor) >= MIN_FACTOR && fabs(factor) <= MAX_FACTOR)
         return true;
-    return refuse(graph, "the factor of a value is %g, it must be from %g to %g", factor,
-                  -MAX_FACTOR, MAX_FACTOR);
+    return refuse(graph, "the factor of a value is %g, its size must be from %g to %g", factor,
+                  MIN_FACTOR, MAX_FACTOR);
 }
 
 // Checks the call and sets what is the op's own in its node.
