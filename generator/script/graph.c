@@ -74,8 +74,10 @@ static void take_tensor(lua_State *lua, int index, const char *what, struct tens
 static int64_t take_size(lua_State *lua, int index, const char *what) {
     int whole;
     lua_Integer size = lua_tointegerx(lua, index, &whole);
-    if (!whole || lua_type(lua, index) != LUA_TNUMBER)
+    if (lua_type(lua, index) != LUA_TNUMBER)
         script_raise(lua, "%s must be a whole number, not %s", what, graph_type_at(lua, index));
+    if (!whole)
+        script_raise(lua, "%s must be a whole number, not %.15g", what, lua_tonumber(lua, index));
     return size;
 }
 
