@@ -273,26 +273,49 @@ static const char *event_of(enum op op) {
     return strcmp(op_name(op), "+") == 0 ? "__add" : strcmp(op_name(op), "*") == 0 ? "__mul" : NULL;
 }
 
-static void make_type(lua_State *lua, const char *name) {
-    if (!luaL_newmetatable(lua, name)) {
-        lua_pop(lua, 1);
-        return;
-    }
+// The operators of Lua that no value has, each with what to write instead.
+static const struct {
+    const char *event, *advice;
+} absent_operators[] = {
+    {"__div", "no value of the graph is divided: write x * (1 / number)"},
+    {"__sub", "no value of the graph is subtracted: write x + -1 * y"},
+    {"__unm", "no value of the graph is negated: write -1 * x"},
+};
+
+static int refuse_operator(lua_State *lua) {
+    script_raise(lua, "%s", lua_tostring(lua, lua_upvalueindex(1)));
+}
+
+// Pushes the metatable of the type.
+static void push_type(lua_State *lua, const char *name) {
+    luaL_newmetatable(lua, name);
     lua_pushboolean(lua, 0);
     lua_setfield(lua, -2, "__metatable"); // out of the script's reach
-    for (int op = 0; op < OP_COUNT && name == value_type; op++) {
+}
+
+// Sets the operators of values in the metatable on top.
+static void set_operators(lua_State *lua) {
+    for (int op = 0; op < OP_COUNT; op++) {
         if (!event_of((enum op)op))
             continue;
         lua_pushinteger(lua, op);
         lua_pushcclosure(lua, call_operator, 1);
         lua_setfield(lua, -2, event_of((enum op)op));
     }
-    lua_pop(lua, 1);
+    for (size_t i = 0; i < sizeof absent_operators / sizeof *absent_operators; i++) {
+        lua_pushstring(lua, absent_operators[i].advice);
+        lua_pushcclosure(lua, refuse_operator, 1);
+        lua_setfield(lua, -2, absent_operators[i].event);
+    }
 }
 
 void graph_set_ops(lua_State *lua) {
-    make_type(lua, value_type);
-    make_type(lua, tensor_type);
+    push_type(lua, tensor_type);
+    push_type(lua, value_type);
+    lua_pushliteral(lua, "graph"); // Lua's own errors say "a graph value"
+    lua_setfield(lua, -2, "__name");
+    set_operators(lua);
+    lua_pop(lua, 2);
     for (int op = 0; op < OP_COUNT; op++)
         if (!event_of((enum op)op))
             graph_set_function(lua, op_rows[op].name, call_op, op);
