@@ -389,6 +389,10 @@ static void unknown(struct check *check, const char *prefix, const char *path) {
           arena_format(check->arena, "unknown key \"%s\" in %s%s%s%s", path + strlen(prefix), where,
                        nearest ? ": did you mean \"" : "", nearest ? nearest : "",
                        nearest ? "\"?" : ""));
+    if (check->source->family && !nearest && !*prefix)
+        diagnostic_note(check->diagnostics,
+                        "the family \"%s\" declares no such number: numbers = { %s = ... }",
+                        check->source->family, path);
 }
 
 // The required fields that the table at `prefix` lacks, in one diagnostic. A field for which an

@@ -45,6 +45,7 @@ struct field_source {
     const char *file;                      // as diagnostics name it
     const char *text;                      // of the file; NULL: no columns
     const char *noun;                      // "model", "target": what has the fields, for messages
+    const char *family;                    // which may declare further fields, or NULL
     const struct override_list *overrides; // values that were replaced are located there; or NULL
     const struct config *config;           // where there is no Lua text but a config.json, or NULL
     const struct value *config_keys;       // the config's key of each field, or a list of keys of

@@ -105,6 +105,7 @@ static bool load_folder(struct load *load, const char *folder) {
         !script_family_config(load->script, config, load->arena, &load->value, load->diagnostics))
         return false;
     source->config_keys = load->family.config_keys;
+    source->family = load->family.name;
     value_table_set(load->arena, load->value, "name", value_string(load->arena, name));
     value_table_set(load->arena, load->value, "family",
                     value_string(load->arena, load->family.name));
@@ -126,9 +127,11 @@ static bool load_file(struct load *load, const char *path) {
     const struct value *family = value_get(load->value, "family");
     if (!family || family->kind != VALUE_STRING)
         return spec_read(&load->source, NULL, load->value, &load->spec);
-    return family_load(load->script, load->specs, family->string, at_value(load, "family"),
-                       load->arena, &load->family, load->diagnostics) &&
-           spec_read(&load->source, &load->family, load->value, &load->spec);
+    if (!family_load(load->script, load->specs, family->string, at_value(load, "family"),
+                     load->arena, &load->family, load->diagnostics))
+        return false;
+    load->source.fields.family = load->family.name;
+    return spec_read(&load->source, &load->family, load->value, &load->spec);
 }
 
 static bool ends_in_lua(const char *path) {
