@@ -18,8 +18,7 @@ bool cannot(const struct fusing *fusing, const struct node *node, const char *wh
         location_of_word(node->file, fusing->model->family_source, node->line, op_name(node->op)),
         "no stage can compute this %s yet: %s", op_name(node->op), why);
     return diagnostic_note(fusing->planning->diagnostics,
-                           "the planner fuses attention over products of one normed value, gated "
-                           "products, products added to the residual, and the head");
+                           "what the planner can do yet is listed in specs/README.md");
 }
 
 const struct node *node_at(const struct fusing *fusing, int index) {

@@ -193,6 +193,7 @@ static void expect_refused(struct fixture *f, const char *specs, const char *pie
     const char *printed = printed_diagnostics(&made.diagnostics);
     if (!strstr(printed, reason))
         fail_msg("%s: expected \"%s\", got: %s", other, reason, printed);
+    assert_non_null(strstr(printed, "specs/README.md")); // where the reader finds them all
     made_plan_close(&made);
     assert_int_equal(missing(f, arena_format(&f->arena, "| %s |\n", reason)), 0);
     write_text(f, path, family);
