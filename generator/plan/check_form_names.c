@@ -248,7 +248,8 @@ static const struct allowed_options {
 } allowed_options[] = {
     {"cxx", {"-O", "-std=", "-march=", "-mtune=", "-g", "-ffp-contract=", "-fno-math-errno", NULL}},
     {"comgr",
-     {"-O", "-std=", "-mcode-object-version=", "-g", "-ffp-contract=", "-fno-math-errno", NULL}},
+     {"-O", "-std=", "-mcode-object-version=", "-g", "-ffp-contract=", "-fno-math-errno",
+      "-mllvm=-disable-machine-licm", NULL}},
     {"nvrtc",
      {"-std=", "--std=", "--gpu-architecture=sm_",
       "--fmad=", "--maxrregcount=", "--extra-device-vectorization", "--generate-line-info", NULL}},

@@ -2,7 +2,10 @@
 target {
   name = "mi300x", isa = "gfx942", backend = "hip", compiler = "comgr",
   prelude = "gfx942", engine = "rows_vgpr",
-  compiler_options = { "-O3", "-std=c++17", "-mcode-object-version=5" },
+  compiler_options = {
+    "-O3", "-std=c++17", "-mcode-object-version=5",
+    "-mllvm=-disable-machine-licm", -- or literals fill the scalar registers: docs/design/gfx942-code.md
+  },
 
   -- CDNA3 white paper: 8 XCDs of 38 active CUs, two on each of 4 IODs
   dies = {

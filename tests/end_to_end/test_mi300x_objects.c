@@ -66,6 +66,13 @@ static void test_llama_1b(void **state) {
     expect_resources("llama-3.2-1b", "");
 }
 
+// Heads that are no power of two need more scalar registers than others: for divisions by literals.
+static void test_uneven_heads(void **state) {
+    (void)state;
+    expect_resources("qwen3-0.6b", "head_dim=96 rope.dims=48");
+    expect_resources("llama-3.2-1b", "head_dim=80 rope.dims=20");
+}
+
 // Everything that stages can do.
 static void test_drafts(void **state) {
     (void)state;
@@ -92,9 +99,8 @@ static void test_others(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_austen),
-        cmocka_unit_test(test_llama_1b),
-        cmocka_unit_test(test_drafts),
+        cmocka_unit_test(test_austen),       cmocka_unit_test(test_llama_1b),
+        cmocka_unit_test(test_uneven_heads), cmocka_unit_test(test_drafts),
         cmocka_unit_test(test_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,8 @@ static void test_mi300x(void **state) {
     assert_string_equal(t->compiler, "comgr");
     assert_string_equal(t->engine, "rows_vgpr");
     assert_string_equal(t->compiler_options[0], "-O3");
-    assert_null(t->compiler_options[3]);
+    assert_string_equal(t->compiler_options[3], "-mllvm=-disable-machine-licm");
+    assert_null(t->compiler_options[4]);
     assert_int_equal(t->xcd_count, 8);
     assert_int_equal(t->iod_count, 4);
     for (int i = 0; i < 8; i++) {
