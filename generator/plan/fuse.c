@@ -368,32 +368,45 @@ static bool fuse_node(struct fusing *fusing, int index) {
     }
 }
 
-// Owned rows need no room for the whole residual, but what is added must be known row by row.
-static void choose_residual(struct fusing *fusing) {
-    const struct model *model = fusing->model;
-    const char *wanted = fusing->planning->tuning->residual;
-    const struct node *normed = NULL;
-    for (int i = 0; i < model->node_count && !normed; i++) {
+// A norm that is added to the residual, perhaps times a number; NULL: there is none.
+static const struct node *normed_summand(const struct fusing *fusing) {
+    for (int i = 0; i < fusing->model->node_count; i++) {
         const struct node *node = node_at(fusing, i);
         for (int k = 0; node->op == OP_ADD && k < node->input_count; k++) {
             const struct node *summand = node_at(fusing, node->inputs[k]);
             while (summand->op == OP_SCALE)
                 summand = node_at(fusing, summand->inputs[0]);
             if (summand->op == OP_RMSNORM)
-                normed = summand;
+                return summand;
         }
     }
+    return NULL;
+}
+
+// Owned rows need no room for the whole residual, but what is added must be known row by row.
+static bool choose_residual(struct fusing *fusing) {
+    struct planning *planning = fusing->planning;
+    const char *wanted = planning->tuning->residual;
+    const struct node *normed = normed_summand(fusing);
+    const char *why = !normed ? NULL
+                              : arena_format(planning->arena,
+                                             "what line %d of the family adds is normed: its rows "
+                                             "depend on each other",
+                                             normed->line);
+    if (normed && wanted && strcmp(wanted, "owned") == 0)
+        return usage_error(planning->diagnostics, "--set residual=owned: %s", why);
     fusing->everywhere = normed || (wanted && strcmp(wanted, "everywhere") == 0);
-    fusing->planning->plan->residual = fusing->everywhere ? "everywhere" : "owned";
-    choice_add(fusing->planning, "residual", fusing->planning->plan->residual,
+    planning->plan->residual = fusing->everywhere ? "everywhere" : "owned";
+    choice_add(planning, "residual", planning->plan->residual,
                (const char *const[]){"owned: each CU keeps the rows that it adds to, in LDS",
                                      "everywhere: each CU keeps the whole residual, and adds what "
                                      "the others hand over",
                                      NULL},
-               normed ? "what line %d of the family adds is normed: its rows depend on each other"
+               "%s",
+               normed               ? why
                : fusing->everywhere ? "asked for"
-                                    : "every summand is a product, known row by row",
-               normed ? normed->line : 0);
+                                    : "every summand is a product, known row by row");
+    return true;
 }
 
 bool pass_fuse(struct planning *planning) {
@@ -418,7 +431,8 @@ bool pass_fuse(struct planning *planning) {
         for (int k = 0; k < model->nodes[i].input_count; k++)
             fusing.uses[model->nodes[i].inputs[k]]++;
     }
-    choose_residual(&fusing);
+    if (!choose_residual(&fusing))
+        return false;
     for (int i = 0; i < model->node_count; i++)
         if (!fuse_node(&fusing, i))
             return false;

@@ -143,10 +143,16 @@ static void test_norms_after_products_need_it(void **state) {
     assert_non_null(norm);
     assert_string_equal(norm->tensor, "1.after_mlp");
     assert_true(norm->add == 1);
-    made_plan_close(&made);
-    // asking for less does not help
-    made_plan_of_open(&made, build_rich_everywhere, "host", "cus=3 residual=owned");
-    assert_string_equal(made.plan.residual, "everywhere");
+}
+
+static void test_owned_rows_are_refused_where_a_summand_is_normed(void **state) {
+    (void)state;
+    assert_false(made_plan_try(&made, "specs", "gemma-3-1b", "host", "residual=owned"));
+    assert_int_equal(diagnostics_exit_status(&made.diagnostics), DIAGNOSTIC_USAGE);
+    assert_int_equal(made.diagnostics.count, 1);
+    assert_string_equal(made.diagnostics.items[0].message,
+                        "--set residual=owned: what line 76 of the family adds is normed: its rows "
+                        "depend on each other");
 }
 
 // All products of a sum come before its additions: they multiply what was there before.
@@ -235,6 +241,7 @@ int main(void) {
         TEST(test_bodies),
         TEST(test_stages),
         TEST(test_norms_after_products_need_it),
+        TEST(test_owned_rows_are_refused_where_a_summand_is_normed),
         TEST(test_parallel_blocks),
         TEST(test_mailboxes_of_their_own),
         TEST(test_values_that_are_there_at_once),
