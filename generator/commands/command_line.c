@@ -243,3 +243,7 @@ bool command_line_given(const struct command_line *line, const char *name) {
     const struct option *option = option_named(line->verb, name, strlen(name));
     return option && (line->given >> (option - option_table) & 1);
 }
+
+bool command_line_wants_reference(const struct command_line *line) {
+    return line->compare && strcmp(line->compare, "reference") == 0;
+}

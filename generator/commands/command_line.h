@@ -89,6 +89,9 @@ void command_line_close(struct command_line *line);
 // Whether the user gave the option, be it with the value that is the default.
 bool command_line_given(const struct command_line *line, const char *name);
 
+// Whether the reference computes what the kernel is compared with: --compare reference.
+bool command_line_wants_reference(const struct command_line *line);
+
 // Prints the help of the verb; of the program where it is NULL.
 void help_print(const struct verb *verb, FILE *stream);
 

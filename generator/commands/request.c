@@ -18,7 +18,7 @@ static void add_override(struct arena *arena, struct override_list *list, const 
 static bool gather_overrides(const struct command_line *line, struct arena *arena,
                              struct override_list *list, struct diagnostics *diagnostics) {
     // What stages published is looked at when the position is over.
-    bool unshare = line->compare && strcmp(line->compare, "reference") == 0;
+    bool unshare = command_line_wants_reference(line);
     for (int i = 0; i < line->set.count; i++) {
         const struct override *item = &line->set.items[i];
         for (int j = 0; j < i; j++)

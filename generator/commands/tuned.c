@@ -103,12 +103,15 @@ static void take_found(struct look *look, const char *path, struct advice *advic
     diagnostics_close(&trial);
 }
 
-// Whether the user left open all that a tuning may set.
-static bool is_open(const struct tuning *tuning) {
+// Whether the user left open all that a tuning may set. A comparison with the reference unshares
+// mailboxes whoever chose the rest.
+static bool is_open(const struct command_line *line, const struct tuning *tuning) {
     struct tuning rest = *tuning;
     struct text text = {0};
     rest.context = 0;
     rest.kv = NULL;
+    if (command_line_wants_reference(line))
+        rest.buffers = NULL;
     tuning_print(&rest, &text);
     const bool open = strcmp(text.bytes, "default") == 0;
     text_close(&text);
@@ -121,11 +124,11 @@ bool tuned_advise(void *context, const struct advice_request *request, struct ad
     const struct command_line *line = look.tuned->line;
     if (line->no_tuning)
         return true;
-    if (line->tuning && !is_open(request->tuning))
+    if (line->tuning && !is_open(line, request->tuning))
         return usage_error(diagnostics, "--tuning and --set of a tuning key: one of them decides");
     if (line->tuning)
         return take_named(&look, advice, diagnostics);
-    if (!is_open(request->tuning))
+    if (!is_open(line, request->tuning))
         return true;
     const char *const folders[] = {request->cache_folder, look.tuned->installation->specs};
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !advice->reason; i++) {

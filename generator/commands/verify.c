@@ -291,7 +291,7 @@ static bool verify(struct verification *run, const struct plan_plan *plan,
 // Which prompts are fed, as far as the command line says it.
 static bool read_prompts(const struct command_line *line, struct arena *arena,
                          struct oracle_request *request, struct diagnostics *diagnostics) {
-    request->computes = strcmp(line->compare, "reference") == 0;
+    request->computes = command_line_wants_reference(line);
     request->golden = line->golden;
     request->most_steps = (size_t)line->max_tokens;
     if (line->tokens && line->golden)

@@ -189,6 +189,9 @@ static void the_plan_says_so(void **state) {
 
 static void run_verify_and_bench_use_it_too(void **state) {
     (void)state;
+    char verify[256];
+    snprintf(verify, sizeof verify,
+             "verify %s --device host --weights random --compare reference --tokens 5 -n 2", tiny);
     keep(3, 4);
     struct process_result bench =
         program_run(0, "bench %s --device host -n 2 --repeats 1 --context 1 --json", tiny);
@@ -204,6 +207,9 @@ static void run_verify_and_bench_use_it_too(void **state) {
     assert_string_equal(words_of(&with.output), words_of(&without.output));
     process_result_close(&with);
     process_result_close(&without);
+    struct process_result verified = program_run(0, "%s", verify);
+    expect_part(words_of(&verified.output), "tiny on host, 3 CUs, ");
+    process_result_close(&verified);
 }
 
 // A source that was made before there was a result, or after it, is not mixed with another plan.
