@@ -3,6 +3,7 @@
 #include "generator/commands/commands.h"
 #include "generator/commands/report.h"
 #include "generator/commands/request.h"
+#include "generator/commands/tuned.h"
 #include "generator/model/names.h"
 
 #include <inttypes.h>
@@ -113,9 +114,9 @@ static void print_stages(const struct generation *generation, const char *folder
     const struct plan_cost *cost = &plan->cost;
     print_model(plan, arena);
     print_plan(plan, arena);
-    const struct plan_choice *tuning = plan_choice_named(plan, "tuning");
+    const char *tuning = tuned_text(plan, arena);
     if (tuning)
-        print_line("tuning", arena_format(arena, "%s, %s", tuning->value, tuning->reason));
+        print_line("tuning", tuning);
     print_line("check", arena_format(arena, "%d rules, %d hand-offs, no hazard",
                                      generation->rules_checked, generation->handoffs_checked));
     print_line("emit", arena_format(arena, "%s/3-kernel.hip   %d lines, %s", folder,

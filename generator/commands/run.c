@@ -4,6 +4,7 @@
 #include "generator/commands/kernel.h"
 #include "generator/commands/prompt.h"
 #include "generator/commands/report.h"
+#include "generator/commands/tuned.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -85,14 +86,17 @@ bool run_command(const struct command_line *line, struct diagnostics *diagnostic
     struct kernel kernel = {0};
     struct prompt prompt = {0};
     const char *weights;
-    const bool done = prompt_read(line, &arena, &prompt, diagnostics) &&
-                      installation_find(&arena, &installation, diagnostics) &&
-                      checkpoint_find(&installation, line->arguments[0], line->weights, &arena,
-                                      &weights, diagnostics) &&
-                      kernel_open(line, &installation, weights, &kernel, diagnostics) &&
-                      prompt_default(&prompt, kernel.generation.plan.shape.bos,
-                                     kernel.generation.plan.shape.bos_count, &arena, diagnostics) &&
-                      generate(kernel.model, &prompt, (uint32_t)line->max_tokens, diagnostics);
+    bool done = prompt_read(line, &arena, &prompt, diagnostics) &&
+                installation_find(&arena, &installation, diagnostics) &&
+                checkpoint_find(&installation, line->arguments[0], line->weights, &arena, &weights,
+                                diagnostics) &&
+                kernel_open(line, &installation, weights, &kernel, diagnostics) &&
+                prompt_default(&prompt, kernel.generation.plan.shape.bos,
+                               kernel.generation.plan.shape.bos_count, &arena, diagnostics);
+    if (done) {
+        tuned_note(&kernel.generation.plan);
+        done = generate(kernel.model, &prompt, (uint32_t)line->max_tokens, diagnostics);
+    }
     kernel_close(&kernel);
     arena_close(&arena);
     return done;

@@ -141,3 +141,16 @@ bool tuned_advise(void *context, const struct advice_request *request, struct ad
     }
     return true;
 }
+
+const char *tuned_text(const struct plan_plan *plan, struct arena *arena) {
+    const struct plan_choice *choice = plan_choice_named(plan, "tuning");
+    return choice ? arena_format(arena, "%s, %s", choice->value, choice->reason) : NULL;
+}
+
+void tuned_note(const struct plan_plan *plan) {
+    struct arena arena = {0};
+    const char *text = tuned_text(plan, &arena);
+    if (text)
+        report_note("tuning %s", text);
+    arena_close(&arena);
+}

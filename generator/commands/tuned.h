@@ -21,4 +21,10 @@ const char *tuned_path(struct arena *arena, const char *folder, const char *mode
 bool tuned_advise(void *context, const struct advice_request *request, struct advice *advice,
                   struct diagnostics *diagnostics);
 
+// "cus=3 tile_rows=4, measured: ...": what of a kept result is in the plan; NULL: nothing.
+const char *tuned_text(const struct plan_plan *plan, struct arena *arena);
+
+// Says it on stderr, where there is something to say.
+void tuned_note(const struct plan_plan *plan);
+
 #endif

@@ -8,6 +8,7 @@
 #include "generator/commands/oracle.h"
 #include "generator/commands/prompt.h"
 #include "generator/commands/report.h"
+#include "generator/commands/tuned.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -339,6 +340,7 @@ bool verify_command(const struct command_line *line, struct diagnostics *diagnos
                 kernel_open(line, &installation, weights, &kernel, diagnostics);
     if (good) {
         const struct plan_plan *plan = &kernel.generation.plan;
+        tuned_note(plan);
         run.model = kernel.model;
         run.bounds = bounds_of(line, plan, request.computes);
         request.vocab = monogen_vocab(kernel.model);

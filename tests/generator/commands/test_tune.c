@@ -189,6 +189,7 @@ static void the_plan_says_so(void **state) {
 
 static void run_verify_and_bench_use_it_too(void **state) {
     (void)state;
+    static const char note[] = "monogen: note: tuning cus=3 tile_rows=4, measured: ";
     char verify[256];
     snprintf(verify, sizeof verify,
              "verify %s --device host --weights random --compare reference --tokens 5 -n 2", tiny);
@@ -205,10 +206,13 @@ static void run_verify_and_bench_use_it_too(void **state) {
     struct process_result without =
         program_run(0, "run %s --device host --weights random --tokens 5 -n 4 --no-tuning", tiny);
     assert_string_equal(words_of(&with.output), words_of(&without.output));
+    expect_part(words_of(&with.errors), note);
+    assert_null(strstr(words_of(&without.errors), "tuning"));
     process_result_close(&with);
     process_result_close(&without);
     struct process_result verified = program_run(0, "%s", verify);
     expect_part(words_of(&verified.output), "tiny on host, 3 CUs, ");
+    expect_part(words_of(&verified.errors), note);
     process_result_close(&verified);
 }
 
