@@ -311,6 +311,27 @@ static bool apply_overrides(const struct spec_source *source, const struct famil
                            source->diagnostics);
 }
 
+static void settle_integer(struct value *value) {
+    if (value->kind == VALUE_NUMBER) {
+        const int64_t integer = (int64_t)value->number;
+        value->kind = VALUE_INTEGER;
+        value->integer = integer;
+    }
+}
+
+// Where an integer is wanted, 256.0 is 256 for the family too, which may make a name of it.
+// Requires that fields_read found all right.
+static void settle_integers(const struct value *table) {
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        struct value *value = field_get(table, fields[i].name);
+        if (!value || (fields[i].kind != FIELD_INTEGER && fields[i].kind != FIELD_TOKENS))
+            continue;
+        settle_integer(value);
+        for (size_t k = 0; value->kind == VALUE_LIST && k < value->list.count; k++)
+            settle_integer(value->list.items[k]);
+    }
+}
+
 // Makes of a declared number what it means, and moves it to the end of the table: all specs of one
 // family print alike, wherever they come from.
 static void settle_number(struct value *table, const struct field *number, struct arena *arena) {
@@ -340,6 +361,7 @@ bool spec_read(const struct spec_source *source, const struct family *family, st
     good &= check_texts(&reading);
     if (!good)
         return false;
+    settle_integers(value);
     for (size_t i = FIELD_COUNT; i < count; i++)
         settle_number(value, &all[i], source->arena);
     good = check_numbers(&reading);

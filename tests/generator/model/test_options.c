@@ -152,6 +152,24 @@ static void test_wrong_numbers(void **state) {
     }
 }
 
+// 16.0 is 16, for the family's Lua too: where a name or a text is made of it.
+static void test_whole_floats(void **state) {
+    struct fixture *f = *state;
+    load_good(f, "whole-floats", NULL, 0);
+    assert_int_equal(f->model.hidden, 16);
+    assert_int_equal(f->model.context, 32);
+    assert_string_equal(node_of(&f->model, OP_EMBED, NULL, 0)->tensor, "embed.16");
+    assert_string_equal(node_of(&f->model, OP_RMSNORM, NULL, 0)->tensor, "norm.4");
+    assert_string_equal(node_of(&f->model, OP_LOGITS, NULL, 0)->tensor, "head.40.3");
+    struct override item = {"hidden", "32.0", false};
+    load_good(f, "whole-floats", &item, 1);
+    assert_string_equal(node_of(&f->model, OP_EMBED, NULL, 0)->tensor, "embed.32");
+    item = (struct override){"hidden", "32.5", false};
+    assert_false(load(f, "whole-floats", &item, 1));
+    assert_string_equal(f->diagnostics.items[0].message,
+                        "hidden must be an integer from 1 to 131072, not 32.5");
+}
+
 // null, absence and a value are three things, also inside of objects.
 static void test_nulls_of_a_config(void **state) {
     static const struct {
@@ -197,8 +215,8 @@ static void test_nulls_of_a_config(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_nodes),         TEST(test_printed),           TEST(test_numbers),
-        TEST(test_wrong_numbers), TEST(test_nulls_of_a_config),
+        TEST(test_nodes),        TEST(test_printed),       TEST(test_numbers),
+        TEST(test_whole_floats), TEST(test_wrong_numbers), TEST(test_nulls_of_a_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
