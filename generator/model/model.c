@@ -33,17 +33,27 @@ static struct location locate_number(const void *load, const char *number) {
     return at_value(load, number);
 }
 
-// A kind of RoPE that the spec writes down for nothing was meant for something.
-static bool check_ropes_used(const struct load *load) {
-    const struct model *model = &load->spec.model;
+// Keeps the kinds of RoPE that layers turn by: each of them is a table that a position costs. Every
+// spec may have a rope; a local_rope that it writes down for nothing was meant for something.
+static bool keep_used_ropes(struct load *load) {
+    struct model *model = &load->spec.model;
     bool used[MODEL_MAX_ROPES] = {false};
+    int place[MODEL_MAX_ROPES] = {0}, count = 0; // among those that are kept
     for (int i = 0; i < model->node_count; i++)
         if (model->nodes[i].op == OP_ROPE)
             used[model->nodes[i].rope] = true;
-    for (int i = 0; i < model->rope_count; i++)
+    for (int i = 0; i < model->rope_count; i++) {
         if (!used[i] && strcmp(model->ropes[i].name, "local_rope") == 0)
             return diagnostic_add(load->diagnostics, DIAGNOSTIC_USER, at_value(load, "local_rope"),
                                   "local_rope is not used by any layer of this model");
+        place[i] = count;
+        if (used[i])
+            model->ropes[count++] = model->ropes[i];
+    }
+    model->rope_count = count;
+    for (int i = 0; i < model->node_count; i++)
+        if (model->nodes[i].op == OP_ROPE)
+            model->nodes[i].rope = place[model->nodes[i].rope];
     return true;
 }
 
@@ -66,7 +76,7 @@ static bool build_graph(struct load *load) {
     model->family_source = graph.source;
     model->nodes = graph.nodes;
     model->node_count = graph.count;
-    return check_ropes_used(load);
+    return keep_used_ropes(load);
 }
 
 // The folder's own name, made plain: what a model from a folder is called.

@@ -72,7 +72,7 @@ struct model {
     bool tie_embeddings;
     int32_t bos[MODEL_MAX_STOP_TOKENS], eos[MODEL_MAX_STOP_TOKENS];
     int bos_count, eos_count;
-    struct model_rope ropes[MODEL_MAX_ROPES];
+    struct model_rope ropes[MODEL_MAX_ROPES]; // those that layers turn by
     int rope_count;
     const char *family_source; // text of the family file, for carets under its lines
     struct node *nodes;        // in order of definition; the last one is the LOGITS

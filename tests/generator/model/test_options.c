@@ -128,6 +128,17 @@ static void test_numbers(void **state) {
     assert_true(node_of(&f->model, OP_SCALE, NULL, 1)->factor == 1);
 }
 
+static void test_unused_tables_are_dropped(void **state) {
+    struct fixture *f = *state;
+    struct override item = {"full_layers", "9", false}; // of two: none is full
+    load_good(f, "every-option", &item, 1);
+    assert_int_equal(f->model.rope_count, 1);
+    assert_string_equal(f->model.ropes[0].name, "local_rope");
+    assert_int_equal(node_of(&f->model, OP_ROPE, NULL, 0)->rope, 0);
+    load_good(f, "whole-floats", NULL, 0); // turns nothing
+    assert_int_equal(f->model.rope_count, 0);
+}
+
 static void test_wrong_numbers(void **state) {
     static const struct {
         const char *key, *value, *message;
@@ -215,8 +226,13 @@ static void test_nulls_of_a_config(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_nodes),        TEST(test_printed),       TEST(test_numbers),
-        TEST(test_whole_floats), TEST(test_wrong_numbers), TEST(test_nulls_of_a_config),
+        TEST(test_nodes),
+        TEST(test_printed),
+        TEST(test_numbers),
+        TEST(test_whole_floats),
+        TEST(test_unused_tables_are_dropped),
+        TEST(test_wrong_numbers),
+        TEST(test_nulls_of_a_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,6 +229,16 @@ static void test_two_mlps_of_a_layer(void **state) {
                         "--set unroll=loop: the layers of two_mlps use gate_up twice");
 }
 
+// The spec has a table of RoPE, the family turns nothing by it.
+static void test_an_unused_table_is_none(void **state) {
+    (void)state;
+    if (!plan_family("parallel_normed", ""))
+        fail_msg("%s", printed_diagnostics(&made.diagnostics));
+    assert_int_equal(made.plan.ropes_count, 0);
+    assert_int_equal(need_body(&made.plan, "attention")->rope_dims, 0);
+    assert_int_equal(need_stage(&made.plan, "attention", 0)->rope, -1);
+}
+
 static void test_layers_that_differ_are_no_loop(void **state) {
     (void)state;
     assert_false(plan_family("unlike_layers", "unroll=loop"));
@@ -296,10 +306,11 @@ static void test_graphs_that_cannot_fuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_the_stages_of_a_llama), TEST(test_the_parts_of_a_llama),
-        TEST(test_the_bodies_of_a_llama), TEST(test_the_norms_of_a_llama),
-        TEST(test_layers_that_differ),    TEST(test_layers_that_differ_are_no_loop),
-        TEST(test_two_mlps_of_a_layer),   TEST(test_graphs_that_cannot_fuse),
+        TEST(test_the_stages_of_a_llama),   TEST(test_the_parts_of_a_llama),
+        TEST(test_the_bodies_of_a_llama),   TEST(test_the_norms_of_a_llama),
+        TEST(test_layers_that_differ),      TEST(test_layers_that_differ_are_no_loop),
+        TEST(test_two_mlps_of_a_layer),     TEST(test_an_unused_table_is_none),
+        TEST(test_graphs_that_cannot_fuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
