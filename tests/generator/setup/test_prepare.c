@@ -68,10 +68,20 @@ static void the_tests_need_cmocka_and_the_build_does_not(void **state) {
     make_scene();
     prepare("install test", LIBRARIES "nettle", &end);
     assert_int_equal(end.status, 1);
-    assert_non_null(strstr(end.output, missing));
+    assert_string_equal(end.output, missing); // and comgr is not fetched for nothing
     prepare("check", LIBRARIES "nettle", &end);
     assert_int_equal(end.status, 0);
     assert_non_null(strstr(end.output, missing));
+}
+
+static void fuzzing_needs_clang(void **state) {
+    (void)state;
+    struct command_end end;
+    make_scene();
+    prepare("install fuzz", LIBRARIES "nettle cmocka", &end);
+    assert_int_equal(end.status, 1);
+    assert_string_equal(end.output,
+                        "setup: missing packages: clang (as root: apt-get install clang)\n");
 }
 
 static void comgr_is_fetched_by_setup_alone(void **state) {
@@ -92,6 +102,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_build_needs_is_all_that_is_said),
         cmocka_unit_test(the_tests_need_cmocka_and_the_build_does_not),
+        cmocka_unit_test(fuzzing_needs_clang),
         cmocka_unit_test(comgr_is_fetched_by_setup_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
