@@ -65,7 +65,7 @@ WORKER_SOURCES := $(filter-out %/$(if $(filter none,$(COMGR)),comgr.c,comgr_abse
                     $(call find,generator/compile/worker,*.c))
 WORKER_SHARED := generator/base/arena.c generator/base/process.c generator/base/text.c \
                  generator/compile/cuda_tool.c generator/compile/message.c \
-                 generator/compile/ptxas.c runtime/error.c runtime/shared_library.c
+                 generator/compile/ptxas.c runtime/clock.c runtime/error.c runtime/shared_library.c
 
 # ---- what is built -------------------------------------------------------------------------------
 objects = $(patsubst %.c,$(TREE)/objects/%.o,$(1))

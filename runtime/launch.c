@@ -1,6 +1,7 @@
 // One launch: the argument block, the token ring while the kernel runs, the control block after it.
 #include "runtime/session.h"
 
+#include "runtime/clock.h"
 #include "runtime/fault.h"
 #include "runtime/kernel_control.h"
 
@@ -11,12 +12,6 @@
 #include <time.h>
 
 enum { SPINS_BEFORE_SLEEP = 200 };
-
-static double now_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 // Waits a little: `attempts` without news so far, for `quiet_seconds`; usual_seconds: between
 // tokens so far, 0 where that is not known. Where the kernel runs on our own processors every look
@@ -128,7 +123,7 @@ static bool follow(struct session *session, const struct launch *launch, double 
         if (sound && !result->stopped && result->tokens < launch->max_tokens &&
             token_arrived(session, launch, result->tokens, &token)) {
             attempts = 0;
-            news_seconds = now_seconds();
+            news_seconds = clock_seconds(CLOCK_MONOTONIC);
             result->total_seconds = news_seconds - started;
             if (result->tokens == 0)
                 result->first_token_seconds = result->total_seconds;
@@ -156,8 +151,8 @@ static bool follow(struct session *session, const struct launch *launch, double 
             ended = true; // what it wrote last is in the ring now
             break;
         case LAUNCH_RUNNING:
-            wait_politely(session->backend, attempts++, now_seconds() - news_seconds,
-                          usual_seconds(result));
+            wait_politely(session->backend, attempts++,
+                          clock_seconds(CLOCK_MONOTONIC) - news_seconds, usual_seconds(result));
             break;
         }
     }
@@ -196,12 +191,12 @@ static bool run(struct session *session, const struct launch *launch, struct lau
                 struct monogen_error *error) {
     if (!prepare(session, launch, error))
         return false;
-    double started = now_seconds();
+    double started = clock_seconds(CLOCK_MONOTONIC);
     if (!start(session, launch, error) || !follow(session, launch, started, result, error) ||
         !check_end(session, launch, result, error))
         return false;
     if (result->tokens == 0)
-        result->total_seconds = now_seconds() - started;
+        result->total_seconds = clock_seconds(CLOCK_MONOTONIC) - started;
     session->launched_epoch_base = session->epoch_base;
     session->epoch_base += (uint32_t)epochs_of(session, launch);
     size_t logits_bytes =

@@ -1,6 +1,7 @@
 #include "generator/base/process.h"
 
 #include "generator/base/arena.h"
+#include "runtime/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +19,6 @@
 enum { GRACE_MS = 2000 };
 
 extern char **environ;
-
-static double now_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static const int ending_numbers[] = {SIGINT, SIGTERM, SIGHUP};
 enum { ENDING_COUNT = sizeof ending_numbers / sizeof *ending_numbers };
@@ -208,7 +203,7 @@ static enum process_end converse(const struct process_request *request, struct c
                                     {channels->output, POLLIN, 0},
                                     {channels->errors, POLLIN, 0},
                                     {told, POLLIN, 0}}; // negative numbers are passed over
-        double left = deadline - now_seconds();
+        double left = deadline - clock_seconds(CLOCK_MONOTONIC);
         if (left <= 0) {
             end = PROCESS_TIMED_OUT;
             break;
@@ -242,14 +237,14 @@ static bool reap(pid_t child, double deadline, int *status) {
             *status = 0;
             return true; // somebody else reaped it (SIGCHLD ignored): nothing more to learn
         }
-        if (now_seconds() >= deadline)
+        if (clock_seconds(CLOCK_MONOTONIC) >= deadline)
             return false;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }
 
 void process_run(const struct process_request *request, struct process_result *result) {
-    double started = now_seconds();
+    double started = clock_seconds(CLOCK_MONOTONIC);
     double deadline = started + request->timeout_seconds;
     sigset_t before;
     process_hold_signals(&before);
@@ -271,7 +266,7 @@ void process_run(const struct process_request *request, struct process_result *r
             result->end = PROCESS_TIMED_OUT;
         if (result->end != PROCESS_EXITED) {
             kill(child, SIGTERM);
-            if (!reap(child, now_seconds() + GRACE_MS / 1e3, &status)) {
+            if (!reap(child, clock_seconds(CLOCK_MONOTONIC) + GRACE_MS / 1e3, &status)) {
                 kill(child, SIGKILL);
                 waitpid(child, &status, 0);
             }
@@ -282,7 +277,7 @@ void process_run(const struct process_request *request, struct process_result *r
             result->code = WEXITSTATUS(status);
         }
     }
-    result->seconds = now_seconds() - started;
+    result->seconds = clock_seconds(CLOCK_MONOTONIC) - started;
     sigaction(SIGPIPE, &pipe_action, NULL);
     process_release_signals(&before);
 }

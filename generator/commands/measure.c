@@ -3,16 +3,10 @@
 #include "generator/base/text.h"
 #include "generator/commands/interrupt.h"
 #include "generator/commands/report.h"
+#include "runtime/clock.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
-
-static double processor_seconds(void) {
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
-}
 
 bool measure_prepare(struct monogen *model, uint32_t positions, uint64_t seed,
                      struct diagnostics *diagnostics) {
@@ -47,7 +41,7 @@ static bool generate(struct monogen *model, const struct measure_request *reques
                      struct collected *collected, struct measured_launch *launch,
                      struct monogen_error *error) {
     double seconds = 0;
-    const double started = processor_seconds();
+    const double started = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     while (collected->count < request->tokens) {
         const bool first = collected->count == 0;
         const struct monogen_request part = {
@@ -65,7 +59,8 @@ static bool generate(struct monogen *model, const struct measure_request *reques
             return false;
     }
     launch->us_per_token = seconds * 1e6 / request->tokens;
-    launch->processor_us_per_token = (processor_seconds() - started) * 1e6 / request->tokens;
+    launch->processor_us_per_token =
+        (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - started) * 1e6 / request->tokens;
     return true;
 }
 
@@ -90,9 +85,9 @@ bool measure_sweep(struct monogen *model, struct measured_sweep *sweep,
                    struct diagnostics *diagnostics) {
     struct monogen_error error = {0};
     *sweep = (struct measured_sweep){0};
-    const double started = processor_seconds();
+    const double started = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     sweep->there = monogen_sweep(model, &sweep->seconds, &sweep->bytes, &error);
-    sweep->processor_seconds = processor_seconds() - started;
+    sweep->processor_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - started;
     if (!sweep->there && error.status != MONOGEN_BAD_USAGE)
         return report_runtime_error(&error, diagnostics);
     return !interrupted();

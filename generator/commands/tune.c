@@ -12,12 +12,12 @@
 #include "generator/tune/search.h"
 #include "generator/tune/tuning_file.h"
 #include "runtime/backend/backend.h"
+#include "runtime/clock.h"
 #include "runtime/processors.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { WARM_UP_TOKENS = 4, MOST_LAUNCHES = 64 };
@@ -195,10 +195,8 @@ static enum tune_outcome measure_point(void *context, int point, double *us_per_
 }
 
 static double seconds_now(void *context) {
-    struct timespec now;
     (void)context;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    return clock_seconds(CLOCK_MONOTONIC);
 }
 
 // Of tune_search: on a terminal what is measured now, elsewhere a line a round.

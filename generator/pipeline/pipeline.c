@@ -4,9 +4,9 @@
 #include "generator/pipeline/manifest_write.h"
 #include "generator/plan/check.h"
 #include "generator/plan/planner.h"
+#include "runtime/clock.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_SOURCE_BYTES = 256 << 20, KERNEL_DIGEST_SHOWN = 16 };
@@ -22,12 +22,6 @@ struct run {
     struct advice advice;
     struct plan_request planned; // what make_plan asked for; no model: the plan was read
 };
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void progress(const struct run *run, const char *stage) {
     if (run->request->progress)
@@ -203,7 +197,7 @@ static bool compile(struct run *run) {
 bool generation_run(const struct generation_request *request,
                     const struct installation *installation, struct generation *generation,
                     struct diagnostics *diagnostics) {
-    const double start = seconds_now();
+    const double start = clock_seconds(CLOCK_MONOTONIC);
     *generation = (struct generation){0};
     struct run run = {.request = request,
                       .installation = installation,
@@ -215,7 +209,7 @@ bool generation_run(const struct generation_request *request,
     bool good = (request->plan_file ? read_plan(&run) : make_plan(&run)) && check_plan(&run) &&
                 emit_source(&run);
     script_close(run.script);
-    generation->source_seconds = seconds_now() - start;
+    generation->source_seconds = clock_seconds(CLOCK_MONOTONIC) - start;
     return good && (!request->compile || compile(&run));
 }
 

@@ -1,10 +1,11 @@
 #include "runtime/backend/host_sweep.h"
 
+#include "runtime/clock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { STRIDE_BYTES = 256, STACK_BYTES = 1 << 16 };
 
@@ -62,12 +63,6 @@ struct share {
     double ended_seconds;
 };
 
-static double now_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static void *read_share(void *pointer) {
     struct share *share = pointer;
     struct sweep *sweep = share->sweep;
@@ -78,7 +73,7 @@ static void *read_share(void *pointer) {
     pthread_mutex_unlock(&sweep->lock);
     if (open)
         sweep->read(share->from, share->bytes);
-    share->ended_seconds = now_seconds();
+    share->ended_seconds = clock_seconds(CLOCK_MONOTONIC);
     return NULL;
 }
 
@@ -114,7 +109,7 @@ bool host_sweep(const void *memory, size_t bytes, unsigned threads, double *seco
     unsigned started = 0;
     const int problem = start_threads(shares, threads, &started);
     pthread_mutex_lock(&sweep.lock);
-    const double start_seconds = now_seconds();
+    const double start_seconds = clock_seconds(CLOCK_MONOTONIC);
     sweep.gate = problem ? GATE_ABANDONED : GATE_OPEN;
     pthread_cond_broadcast(&sweep.gate_moved);
     pthread_mutex_unlock(&sweep.lock);

@@ -1,13 +1,13 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "runtime/tokenizer/regex.h"
 
+#include "runtime/clock.h"
 #include "runtime/tokenizer/unicode_newer.h"
 #include "runtime/tokenizer/utf8.h"
 
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_PATTERN_BYTES ((size_t)16384)
 #define MAX_TRANSLATED_BYTES (8 * MAX_PATTERN_BYTES) // newer characters are named one by one
@@ -32,17 +32,11 @@ struct regex_work {
     double deadline;     // when to look at that clock, which takes longer to read
 };
 
-static double seconds_of(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static bool is_late(struct regex_work *work) {
-    const double now = seconds_of(CLOCK_MONOTONIC_COARSE);
+    const double now = clock_seconds(CLOCK_MONOTONIC_COARSE);
     if (now <= work->deadline)
         return false;
-    const double left = work->cpu_deadline - seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    const double left = work->cpu_deadline - clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     work->deadline = now + left;
     return left <= 0;
 }
@@ -115,8 +109,8 @@ struct regex_work *regex_work_open(size_t text_bytes, struct monogen_error *erro
     struct regex_work *work = calloc(1, sizeof *work);
     if (work) {
         const double seconds = MAX_SECONDS + MAX_SECONDS_PER_BYTE * (double)text_bytes;
-        work->cpu_deadline = seconds_of(CLOCK_THREAD_CPUTIME_ID) + seconds;
-        work->deadline = seconds_of(CLOCK_MONOTONIC_COARSE) + seconds;
+        work->cpu_deadline = clock_seconds(CLOCK_THREAD_CPUTIME_ID) + seconds;
+        work->deadline = clock_seconds(CLOCK_MONOTONIC_COARSE) + seconds;
         work->data = pcre2_match_data_create(1, NULL);
         work->context = pcre2_match_context_create(NULL);
         work->stack = pcre2_jit_stack_create(JIT_STACK_BYTES / 16, JIT_STACK_BYTES, NULL);

@@ -6,6 +6,7 @@
 // tests/support/random_model.h lists) what models may have beside what is planned so far.
 #include "generator/base/file.h"
 #include "generator/compile/scratch.h"
+#include "runtime/clock.h"
 #include "tests/support/agreement.h"
 #include "tests/support/generated.h"
 #include "tests/support/printed.h"
@@ -22,7 +23,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MOST_SHARES = 64, MODELS_AT_LEAST = 3 };
@@ -45,12 +45,6 @@ struct outcome {
     struct worst worst[2]; // with keys and values of fp32, of bf16
     bool failed;
 };
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 static double setting(const char *name, double otherwise) {
     const char *text = getenv(name);
@@ -166,9 +160,9 @@ static bool run_model(uint32_t number, unsigned features, struct outcome *outcom
 // ---- many models --------------------------------------------------------------------------------
 
 static void run_share(const struct share *share, struct outcome *outcome) {
-    const double end = now() + share->seconds;
-    for (uint32_t number = share->first;
-         !outcome->failed && (outcome->models < MODELS_AT_LEAST || now() < end);
+    const double end = clock_seconds(CLOCK_MONOTONIC) + share->seconds;
+    for (uint32_t number = share->first; !outcome->failed && (outcome->models < MODELS_AT_LEAST ||
+                                                              clock_seconds(CLOCK_MONOTONIC) < end);
          number += share->step) {
         outcome->newest = number;
         outcome->failed = !run_model(number, share->features, outcome);

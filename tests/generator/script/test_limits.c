@@ -1,23 +1,17 @@
 // Whatever a script does, it ends within its limits, and the error says which one it met.
 #include "generator/script/script.h"
 
+#include "runtime/clock.h"
 #include "tests/support/printed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 enum { MEMORY_MIB = 32 };
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static bool read_model(struct script *script, const char *source, struct arena *arena,
                        struct diagnostics *diagnostics) {
@@ -43,9 +37,9 @@ static void assert_stopped(const char *source, struct script_limits limits, cons
     struct arena arena = {0};
     struct script *script = script_open(limits, &diagnostics);
     assert_non_null(script);
-    double start = seconds_now();
+    double start = clock_seconds(CLOCK_MONOTONIC);
     bool good = read_model(script, source, &arena, &diagnostics);
-    double seconds = seconds_now() - start;
+    double seconds = clock_seconds(CLOCK_MONOTONIC) - start;
     if (good)
         fail_msg("was not stopped: %s", source);
     const char *text = printed_diagnostics(&diagnostics);

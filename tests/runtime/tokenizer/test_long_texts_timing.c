@@ -1,18 +1,12 @@
 // Long texts of every sort: time and memory grow with the text, not with its square.
+#include "runtime/clock.h"
 #include "tests/runtime/tokenizer/tokenizer_fixture.h"
 
 #include <sys/resource.h>
-#include <time.h>
 
 enum { TEXT_BYTES = 4 << 20, MAX_MEGABYTES = 400 };
 
 static const double max_seconds = 8.0; // of each; the slowest takes a quarter of that
-
-static double cpu_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 // What is repeated, or letters of which each is chosen at random.
 static const struct sort {
@@ -59,10 +53,10 @@ static void encode_all(const struct tokenizer *tokenizer, const char *kind) {
         struct token_list ids = {0};
         struct monogen_error error;
         const size_t length = write_text(&sorts[i], text);
-        const double begin = cpu_seconds();
+        const double begin = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
         if (!tokenizer_encode(tokenizer, text, length, true, &ids, &error))
             fail_msg("%s: '%s': %s", kind, sorts[i].part, error.message);
-        const double seconds = cpu_seconds() - begin;
+        const double seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
         if (seconds > max_seconds)
             fail_msg("%s: %zu bytes of '%s' take %.2f s", kind, length, sorts[i].part, seconds);
         slowest = seconds > slowest ? seconds : slowest;
