@@ -153,10 +153,19 @@ static bool emit_source(struct run *run) {
     return true;
 }
 
+// What the object for each backend is called.
+enum { OBJECT_HOST, OBJECT_CUDA, OBJECT_HIP, OBJECT_KINDS };
+static const struct {
+    const char *backend, *name;
+} objects[OBJECT_KINDS] = {[OBJECT_HOST] = {"host", "5-kernel.so"},
+                           [OBJECT_CUDA] = {"cuda", "5-kernel.cubin"},
+                           [OBJECT_HIP] = {"hip", "5-kernel.co"}};
+
 static const char *object_name(const char *backend) {
-    return strcmp(backend, "host") == 0   ? "5-kernel.so"
-           : strcmp(backend, "cuda") == 0 ? "5-kernel.cubin"
-                                          : "5-kernel.co";
+    size_t i = 0;
+    while (i + 1 < OBJECT_KINDS && strcmp(objects[i].backend, backend) != 0)
+        i++;
+    return objects[i].name;
 }
 
 // The plan counts them; whoever compiles wants a NULL behind the last.
@@ -225,25 +234,30 @@ static bool holds(struct arena *arena, const char *path, const struct text *text
            (length == 0 || memcmp(bytes, text->bytes, length) == 0);
 }
 
-static bool is_object(const struct generation *generation, const char *name) {
-    return generation->object_name && strcmp(generation->object_name, name) == 0;
+struct artefact {
+    const char *name;
+    const struct text *text;
+    bool wanted;
+};
+
+// Of the objects, the one for this backend.
+static struct artefact object_artefact(const struct generation *generation, int kind) {
+    const char *name = objects[kind].name;
+    return (struct artefact){name, &generation->compiled.object,
+                             generation->object_name && strcmp(generation->object_name, name) == 0};
 }
 
 bool generation_write(const struct generation *generation, const char *folder,
                       struct diagnostics *diagnostics) {
-    const struct {
-        const char *name;
-        const struct text *text;
-        bool wanted;
-    } artefacts[] = {
+    const struct artefact artefacts[] = {
         {"1-model.lua", &generation->model_text, generation->has_model},
         {"2-plan.lua", &generation->plan_text, true},
         {"3-kernel.hip", &generation->source, true},
         {"3-kernel.map", &generation->map_text, true},
         {"4-compile.log", &generation->compiled.log, true},
-        {"5-kernel.so", &generation->compiled.object, is_object(generation, "5-kernel.so")},
-        {"5-kernel.co", &generation->compiled.object, is_object(generation, "5-kernel.co")},
-        {"5-kernel.cubin", &generation->compiled.object, is_object(generation, "5-kernel.cubin")},
+        object_artefact(generation, OBJECT_HOST),
+        object_artefact(generation, OBJECT_CUDA),
+        object_artefact(generation, OBJECT_HIP),
         {"6-kernel.isa", &generation->compiled.listing, true},
         {"7-manifest.json", &generation->manifest, generation->manifest.length > 0},
     };
