@@ -109,3 +109,15 @@ void text_close(struct text *text) {
     free(text->bytes);
     *text = (struct text){0};
 }
+
+bool word_is_one_of(const char *words, const char *word) {
+    const size_t length = strlen(word);
+    if (length == 0 || strchr(word, '|'))
+        return false;
+    for (const char *at = words; at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (strncmp(at, word, length) == 0 && (!at[length] || at[length] == '|'))
+            return true;
+    }
+    return false;
+}

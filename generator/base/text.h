@@ -3,6 +3,7 @@
 #define GENERATOR_BASE_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct text {
@@ -22,5 +23,8 @@ void text_number(struct text *text, double number);
 void text_lua_string(struct text *text, const char *bytes, size_t count);
 void text_clear(struct text *text); // keeps the capacity
 void text_close(struct text *text); // frees, leaves the empty text
+
+// Whether `word` is one of `words`, "a|b|c". The empty word and one with a | are none.
+bool word_is_one_of(const char *words, const char *word);
 
 #endif

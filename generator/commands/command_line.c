@@ -1,5 +1,7 @@
 #include "generator/commands/command_line.h"
 
+#include "generator/base/text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -11,18 +13,6 @@ enum { MAX_NAMES = 64 };
 static unsigned verb_bit_of(const struct verb *verb) { return 1u << (verb - verbs); }
 
 // ---- values -------------------------------------------------------------------------------------
-
-static bool is_one_of(const char *choices, const char *value) {
-    size_t length = strlen(value);
-    for (const char *at = choices;; at++) {
-        size_t choice = strcspn(at, "|");
-        if (choice == length && memcmp(at, value, length) == 0)
-            return true;
-        at += choice;
-        if (!*at)
-            return false;
-    }
-}
 
 static bool store_count(const struct option *option, const char *value, int64_t *place,
                         struct diagnostics *diagnostics) {
@@ -68,7 +58,7 @@ static bool store(struct command_line *line, const struct option *option, const 
         *(bool *)place = true;
         return true;
     case OPTION_CHOICE:
-        if (!is_one_of(option->argument, value))
+        if (!word_is_one_of(option->argument, value))
             return usage_error(diagnostics, "%s %s: must be one of %s", option->name, value,
                                option->argument);
         *(const char **)place = value;

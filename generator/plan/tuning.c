@@ -21,23 +21,11 @@ static const struct tuning_key keys[] = {
 };
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
-static bool is_one_of(const char *values, const char *value) {
-    const size_t length = strcspn(value, "|");
-    if (length == 0 || value[length])
-        return false;
-    for (const char *at = values; at; at = strchr(at, '|')) {
-        at += *at == '|';
-        if (strncmp(at, value, length) == 0 && (!at[length] || at[length] == '|'))
-            return true;
-    }
-    return false;
-}
-
 static bool take_key(const struct tuning_key *key, struct tuning *tuning, const char *value,
                      struct arena *arena, struct diagnostics *diagnostics) {
     char *place = (char *)tuning + key->offset;
     if (key->values) {
-        if (!is_one_of(key->values, value))
+        if (!word_is_one_of(key->values, value))
             return usage_error(diagnostics, "--set %s=%s: must be one of %s", key->name, value,
                                key->values);
         *(const char **)place = arena_string(arena, value);

@@ -77,11 +77,34 @@ static void lua_strings_are_one_line(void **state) {
     text_close(&text);
 }
 
+static void a_word_is_one_of_a_list(void **state) {
+    (void)state;
+    static const struct {
+        const char *words, *word;
+        bool there;
+    } cases[] = {{"inline|loop", "inline", true},
+                 {"inline|loop", "loop", true},
+                 {"a", "a", true},
+                 {"inline|loop", "inlin", false},
+                 {"inline|loop", "oop", false},
+                 {"inline|loop", "loops", false},
+                 {"inline|loop", "", false},
+                 {"a||b", "", false},
+                 {"", "a", false},
+                 {"", "", false},
+                 {"a|b", "a|b", false},
+                 {"a|b", "|", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (word_is_one_of(cases[i].words, cases[i].word) != cases[i].there)
+            fail_msg("'%s' is one of '%s': %d", cases[i].word, cases[i].words, !cases[i].there);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_formats_and_clears),
         cmocka_unit_test(numbers_are_short_and_read_back),
         cmocka_unit_test(lua_strings_are_one_line),
+        cmocka_unit_test(a_word_is_one_of_a_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
