@@ -16,6 +16,11 @@ enum { MANIFEST_FORMAT = 2, MANIFEST_MAX_CUS = 4096, MANIFEST_MAX_XCDS = 32 };
 // Of weights in a checkpoint and as the kernel reads them: "bf16", "fp16" and "fp32".
 enum weight_dtype { WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32 };
 
+// Of the weights in a unit: row after row, or as the lanes of a wave take them for matrix
+// instructions (docs/manifest.md).
+enum unit_order { UNIT_ROWS, UNIT_FRAGMENTS };
+enum { MANIFEST_FRAGMENT_ROWS = 16, MANIFEST_FRAGMENT_COLUMNS = 32 };
+
 struct manifest_model {
     const char *name;
     uint32_t vocab, context, layers;
@@ -148,6 +153,7 @@ struct manifest {
     const struct manifest_rope *ropes;
     size_t rope_count;
     enum weight_dtype weight_dtype;
+    enum unit_order unit_order;
     const struct manifest_region *regions;
     size_t region_count;
     const struct manifest_partition *partitions;

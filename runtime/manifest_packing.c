@@ -135,6 +135,17 @@ static void read_parts(const struct json_node *stage_node, struct manifest_stage
     stage->parts = parts;
 }
 
+// Fragments are whole where a tile's rows divide those of an instruction, and a unit's columns fill
+// the instruction's rows with whole runs of columns.
+static void check_fragments(const struct json_node *node, const struct manifest_stage *stage) {
+    const uint64_t rows = MANIFEST_FRAGMENT_ROWS, run = MANIFEST_FRAGMENT_COLUMNS;
+    if (rows % stage->tile_rows || stage->unit_columns % (run * (rows / stage->tile_rows)))
+        json_node_fail(node,
+                       "units of %" PRIu64 " x %" PRIu64 " are no fragments of %" PRIu64
+                       " rows and a multiple of %" PRIu64 " columns",
+                       stage->tile_rows, stage->unit_columns, rows, run);
+}
+
 // `all_rows`: the packed rows of all stages so far.
 static void read_stage(const struct json_node *node, const struct manifest *manifest,
                        struct manifest_stage *stage, uint64_t *all_rows) {
@@ -148,6 +159,8 @@ static void read_stage(const struct json_node *node, const struct manifest *mani
     stage->partition = read_partition_name(node, manifest);
     if (node->document->failed)
         return;
+    if (manifest->unit_order == UNIT_FRAGMENTS)
+        check_fragments(node, stage);
     uint64_t owned = stage->partition->first_tile[manifest->target.cus];
     *all_rows += stage->tiles * stage->tile_rows;
     if (stage->tiles * stage->tile_rows > MAX_PACKED_ROWS)
@@ -209,9 +222,22 @@ static void read_region(const struct json_node *node, const struct manifest *man
                        region->bytes, needed);
 }
 
+static enum unit_order read_unit_order(const struct json_node *weights, enum weight_dtype dtype) {
+    const char *name = json_field_string(weights, "unit_order");
+    if (strcmp(name, "rows") == 0)
+        return UNIT_ROWS;
+    if (strcmp(name, "fragments") != 0)
+        json_node_fail(weights, "unit_order \"%s\" is neither \"rows\" nor \"fragments\"", name);
+    else if (weight_dtype_bytes(dtype) != 2)
+        json_node_fail(weights, "unit_order \"fragments\" is for bf16 and fp16, not for %s",
+                       weight_dtype_name(dtype));
+    return UNIT_FRAGMENTS;
+}
+
 static void read_weights(const struct json_node *root, struct manifest *manifest) {
     struct json_node node = json_node_field(root, "weights");
     manifest->weight_dtype = manifest_read_dtype(&node);
+    manifest->unit_order = read_unit_order(&node, manifest->weight_dtype);
 
     struct json_node array = json_node_field(&node, "regions");
     size_t count = json_node_count(&array);

@@ -193,6 +193,44 @@ static const unsigned char *packed_row(const struct manifest_stage *stage,
     return NULL;
 }
 
+// Row `row` of a tile, `filled` of its unit's elements from `from` on, into the unit in fragments.
+// A fragment is a run of 32 columns of 16 rows; where a tile has fewer rows, the others are the
+// rows of further parts of the columns. Two instructions take it: lane l holds columns l % 4 * 8 ..
+// + 7 of rows l / 4 and l / 4 + 8, four columns of either for the first and four for the second,
+// the rows' pairs of elements in turn.
+static void pack_fragments(const struct manifest_stage *stage, uint64_t row,
+                           const unsigned char *from, uint64_t filled, uint16_t *unit) {
+    enum { LANES = 32, LANE_ELEMENTS = 8, STEP_COLUMNS = 4 };
+    const uint64_t parts = MANIFEST_FRAGMENT_ROWS / stage->tile_rows;
+    const uint64_t part_columns = stage->unit_columns / parts;
+    for (uint64_t column = 0; column < filled; column += 2) {
+        const uint64_t fragment_row = row + column / part_columns * stage->tile_rows;
+        const uint64_t in_part = column % part_columns;
+        const uint64_t step =
+            in_part / MANIFEST_FRAGMENT_COLUMNS * 2 + in_part % LANE_ELEMENTS / STEP_COLUMNS;
+        const uint64_t lane =
+            fragment_row % 8 * 4 + in_part % MANIFEST_FRAGMENT_COLUMNS / LANE_ELEMENTS;
+        const uint64_t word = in_part % STEP_COLUMNS / 2 * 2 + fragment_row / 8;
+        uint16_t *to = unit + (step * LANES + lane) * LANE_ELEMENTS + word * 2;
+        memcpy(to, from + column * sizeof *to, (filled - column < 2 ? 1 : 2) * sizeof *to);
+    }
+}
+
+static void pack_tile_in_fragments(struct packer *packer, const struct manifest_stage *stage,
+                                   unsigned char *to) {
+    const uint64_t unit_elements = stage->tile_rows * stage->unit_columns;
+    memset(to, 0, tile_bytes(packer->packing->manifest, stage));
+    uint16_t *unit = (uint16_t *)(void *)to;
+    for (uint64_t begin = 0; begin < stage->columns; begin += stage->unit_columns) {
+        const uint64_t left = stage->columns - begin;
+        const uint64_t filled = left < stage->unit_columns ? left : stage->unit_columns;
+        for (uint64_t r = 0; r < stage->tile_rows; r++)
+            if (packer->rows[r])
+                pack_fragments(stage, r, packer->rows[r] + begin * sizeof *unit, filled, unit);
+        unit += unit_elements;
+    }
+}
+
 // One tile: unit by unit, the tile's rows of each unit together.
 static void pack_tile(struct packer *packer, const struct manifest_stage *stage,
                       const struct row_source *sources, uint64_t tile) {
@@ -205,6 +243,10 @@ static void pack_tile(struct packer *packer, const struct manifest_stage *stage,
         packer->rows[r] =
             packed_row(stage, sources, manifest->weight_dtype, tile * stage->tile_rows + r,
                        packer->scratch ? packer->scratch + r * row_bytes : NULL);
+    if (manifest->unit_order == UNIT_FRAGMENTS) {
+        pack_tile_in_fragments(packer, stage, to);
+        return;
+    }
     for (size_t begin = 0; begin < row_bytes; begin += unit_bytes) {
         size_t filled = row_bytes - begin < unit_bytes ? row_bytes - begin : unit_bytes;
         for (uint64_t r = 0; r < stage->tile_rows; r++) {

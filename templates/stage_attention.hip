@@ -4,16 +4,30 @@
 //@ local split, rotates, windowed = body.splits > 1, body.rope_dims > 0, windows[body.name]
 //@ local q_norm, k_norm = body.q_norm ~= "none", body.k_norm ~= "none"
 //@ local norms = q_norm or k_norm
-//@ local parameters, passed = "", ""
+//@ -- Query heads that one of the waves which hand off takes care of; a head's key and its value
+//@ -- fall to the next waves.
+//@ local group, waves = plan.shape.heads // plan.shape.kv_heads, math.max(plan.machine.handoff_waves, 1)
+//@ local queries = group
+//@ for count = group, 1, -1 do
+//@   if group % count == 0 and group // count <= waves then queries = count end
+//@ end
+//@ local key_wave, value_wave = group // queries % waves, (group // queries + 1) % waves
+//@ if body.q_norm == "all" then queries, key_wave, value_wave = group, 1 % waves, 2 % waves end
+//@ local parameters = ""
 //@ local function parameter(type, name, there)
 //@   if there then
 //@     parameters = parameters .. ", " .. type .. " " .. name
-//@     passed = passed .. ", " .. name
 //@   end
 //@ end
 //@ parameter("u32", "q_norm_offset", q_norm)
 //@ parameter("u32", "k_norm_offset", k_norm)
 //@ parameter("u32", "rope_first", rotates)
+//@ local turn = rotates and ", u32 rope_first" or ""
+//@ local q_parameters = (q_norm and ", u32 q_norm_offset" or "") .. turn
+//@ local k_parameters = (k_norm and ", u32 k_norm_offset" or "") .. turn
+//@ local turned = rotates and ", rope_first" or ""
+//@ local q_passed = (q_norm and ", q_norm_offset" or "") .. turned
+//@ local k_passed = (k_norm and ", k_norm_offset" or "") .. turned
 
 // $(body.name): $(body.summary)
 // A tile is a KV head with its $(plan.shape.heads // plan.shape.kv_heads) query
@@ -65,10 +79,21 @@ DEVICE void $(body.name)_rotate(float *x, const float *rope) {
 }
 //@ end
 
-// Receives query, key and value of head `head`; leaves the query in LDS, normed, rotated and
-// scaled, and, where this CU keeps the position, key and value in row `row` of its cache.
-DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps, u32 row,
-                                  u8 *keys$(parameters)) {
+//@ local function own(wave) return waves > 1 and "if (handoff_wave() == " .. wave .. ") " or "" end
+// Receives the query heads of head `head`; leaves them in LDS, normed, rotated and scaled.
+DEVICE void $(body.name)_queries(Worker &worker, int head, Mail in$(q_parameters)) {
+//@ if queries < group then
+    // $(queries) of the $(group) to a wave.
+    const int first = (int)handoff_wave() * $(queries);
+    if (first >= QUERY_GROUP)
+        return;
+//@ else
+//@   if waves > 1 then
+    if (handoff_wave() != 0)
+        return;
+//@   end
+    constexpr int first = 0;
+//@ end
 //@ if body.q_norm == "all" then
     float q_squares = 0; // of all heads: they are normed together
     receive<$(q.count)>(worker, in.slot + $(q.first), in.epoch, [&](u32 i, u32 x) {
@@ -79,32 +104,13 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
     });
     const float q_mean = sum_over<(int)WAVE_LANES>(q_squares) / (float)$(q.count);
 //@ else
-    receive<$(q.count)>(worker, in.slot + $(q.first) + head * $(q.stride), in.epoch,
-                        [&](u32 i, u32 x) { lds.query[i] = from_bits(x); });
+    receive<$(queries) * HEAD_DIM>(
+        worker, in.slot + $(q.first) + head * $(q.stride) + first * HEAD_DIM, in.epoch,
+        [&](u32 i, u32 x) { lds.query[first * HEAD_DIM + i] = from_bits(x); });
 //@ end
-//@ if body.k_norm == "all" then
-    float k_squares = 0;
-    receive<$(k.count)>(worker, in.slot + $(k.first), in.epoch, [&](u32 i, u32 x) {
-        const u32 mine = i - head * HEAD_DIM;
-        k_squares += from_bits(x) * from_bits(x);
-        if (mine < HEAD_DIM)
-            lds.key[mine] = from_bits(x);
-    });
-    const float k_mean = sum_over<(int)WAVE_LANES>(k_squares) / (float)$(k.count);
-//@ else
-    receive<$(k.count)>(worker, in.slot + $(k.first) + head * $(k.stride), in.epoch,
-                        [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
-//@ end
-    KvElement *value =
-        (KvElement *)(keys + (u64)KV_HEADS * KV_HEAD_BYTES) + (u64)fresh(row) * KV_ROW;
-    receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch,
-                        [&](u32 i, u32 x) {
-                            if (keeps)
-                                store_kv(value + i, from_bits(x));
-                        });
 //@ if q_norm or rotates then
     NO_UNROLL
-    for (int query = 0; query < QUERY_GROUP; query++) {
+    for (int query = first; query < first + $(queries); query++) {
         float *x = lds.query + query * HEAD_DIM;
 //@   if body.q_norm == "head" then
         $(body.name)_norm(x, $(body.name)_mean_square(x),
@@ -119,8 +125,27 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
 //@   end
     }
 //@ end
-    for (int i = (int)lane(); i < QUERY_GROUP * HEAD_DIM; i += (int)WAVE_LANES)
-        lds.query[i] *= $(float(body.scale));
+    for (int i = (int)lane(); i < $(queries) * HEAD_DIM; i += (int)WAVE_LANES)
+        lds.query[first * HEAD_DIM + i] *= $(float(body.scale));
+}
+
+// Receives the key of head `head`; leaves it, normed and rotated, in row `row` of the cache where
+// this CU keeps the position.
+DEVICE void $(body.name)_key(Worker &worker, int head, Mail in, bool keeps, u32 row,
+                             u8 *keys$(k_parameters)) {
+//@ if body.k_norm == "all" then
+    float k_squares = 0;
+    receive<$(k.count)>(worker, in.slot + $(k.first), in.epoch, [&](u32 i, u32 x) {
+        const u32 mine = i - head * HEAD_DIM;
+        k_squares += from_bits(x) * from_bits(x);
+        if (mine < HEAD_DIM)
+            lds.key[mine] = from_bits(x);
+    });
+    const float k_mean = sum_over<(int)WAVE_LANES>(k_squares) / (float)$(k.count);
+//@ else
+    receive<$(k.count)>(worker, in.slot + $(k.first) + head * $(k.stride), in.epoch,
+                        [&](u32 i, u32 x) { lds.key[i] = from_bits(x); });
+//@ end
 //@ if body.k_norm == "head" then
     $(body.name)_norm(lds.key, $(body.name)_mean_square(lds.key),
                       (const float *)(worker.vectors + fresh(k_norm_offset)));
@@ -137,10 +162,21 @@ DEVICE void $(body.name)_prologue(Worker &worker, int head, Mail in, bool keeps,
             store_kv(key + d, lds.key[d]);
 }
 
+// Receives the value of head `head`, for row `row` of the cache where this CU keeps the position.
+DEVICE void $(body.name)_value(Worker &worker, int head, Mail in, bool keeps, u32 row, u8 *keys) {
+    KvElement *value =
+        (KvElement *)(keys + (u64)KV_HEADS * KV_HEAD_BYTES) + (u64)fresh(row) * KV_ROW;
+    receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch,
+                        [&](u32 i, u32 x) {
+                            if (keeps)
+                                store_kv(value + i, from_bits(x));
+                        });
+}
+
 // Merges the waves' parts in two passes: all maxima first, then the weighted sums.
 DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out) {
     NO_UNROLL
-    for (int i = (int)lane(); i < QUERY_GROUP * HEAD_DIM; i += (int)WAVE_LANES) {
+    for (int i = (int)handoff_lane(); i < QUERY_GROUP * HEAD_DIM; i += HANDOFF_LANES) {
         const int query = i / HEAD_DIM, dim = i % HEAD_DIM;
         float highest = attended_part(0, query)[0];
         UNROLL
@@ -199,8 +235,12 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out,
 //@ end
         u8 *keys =
             worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
-        if constexpr (KIND & HANDS_OFF)
-            $(body.name)_prologue(worker, head, in, row < end_row, row, keys$(passed));
+        if constexpr (KIND & HANDS_OFF) {
+            const bool keeps = row < end_row;
+            $(body.name)_queries(worker, head, in$(q_passed));
+            $(own(key_wave))$(body.name)_key(worker, head, in, keeps, row, keys$(k_passed));
+            $(own(value_wave))$(body.name)_value(worker, head, in, keeps, row, keys);
+        }
         workgroup_barrier(); // the query is in LDS, this position in the cache
         if constexpr (KIND & STREAMS)
             attend<$(shape)>(first_row, end_row, keys, keys + (u64)KV_HEADS * KV_HEAD_BYTES);

@@ -15,7 +15,7 @@ DEVICE float embedding(const Worker &worker, u32 token, int column) {
     // Tied: the row lies in the head's tiles.
     const u32 tile = token / $(head.tile_rows), row = token % $(head.tile_rows);
     const u64 unit = (u64)tile * $(head.units) + (u32)column / $(head.unit_columns);
-    const u32 element = row * $(head.unit_columns) + (u32)column % $(head.unit_columns);
+    const u32 element = weight_in_unit<$(head.name)_shape>(row, (u32)column % $(head.unit_columns));
     const float x = weight_to_float(((const Weight *)(weights + unit * UNIT_BYTES))[element]);
 //@ else
     const float x = weight_to_float(((const Weight *)weights)[(u64)token * HIDDEN + column]);
@@ -31,7 +31,8 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32
         return;
     const int first = $(first) * $(body.tile_rows), end = $(end_) * $(body.tile_rows);
     NO_UNROLL
-    for (int row = first + (int)lane(); row < end && row < $(body.rows); row += (int)WAVE_LANES) {
+    for (int row = first + (int)handoff_lane(); row < end && row < $(body.rows);
+         row += HANDOFF_LANES) {
         const float value = embedding(worker, token, row);
         lds.residual[row - first] = value;
         publish(worker, out.slot + row, bits(value), out.epoch);
@@ -43,7 +44,7 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, u32
     if (!(KIND & HANDS_OFF) || $(first) == $(end_))
         return;
     NO_UNROLL
-    for (int row = (int)lane(); row < $(body.rows); row += (int)WAVE_LANES)
+    for (int row = (int)handoff_lane(); row < $(body.rows); row += HANDOFF_LANES)
         lds.residual[row] = embedding(worker, token, row);
 }
 //@ end

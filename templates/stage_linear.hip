@@ -21,7 +21,7 @@
 //@ local mail_in, norm = { "Mail", "in", from_mail }, { "u32", "norm_offset", normed }
 //@ local mail_out, bias = { "Mail", "out", publishes }, { "u32", "bias_offset", body.bias }
 //@ local prologue_parameters, prologue_passed = list(mail_in, norm)
-//@ local epilogue_parameters, epilogue_passed = list({ "Mail", "out", publishes and not head }, bias, { "Candidate &", "best", head })
+//@ local epilogue_parameters, epilogue_passed = list({ "Mail", "out", publishes and not head }, bias, { "float", "scale", normed }, { "Candidate &", "best", head })
 //@ local parameters = list(mail_in, mail_out, norm, bias)
 
 // $(body.name): $(body.summary)
@@ -38,35 +38,36 @@ DEVICE Slice $(body.name)_slice(const Worker &worker) {
 // $(from_mail and "Awaits the input" or "Takes the residual") and stages it for the product.
 DEVICE void $(body.name)_prologue(Worker &worker$(prologue_parameters)) {
 //@ if normed then
+    // 1 / rms is known when all has come: it is left to the rows of the product.
     float squares = 0;
-//@   if from_mail then
-    receive<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
-        const float x = from_bits(value);
-        squares += x * x;
-        stage_activation(i, x);
-    });
-//@   else
-    for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
-        squares += lds.residual[i] * lds.residual[i];
-//@   end
-    const float mean = sum_over<(int)WAVE_LANES>(squares) / (float)$(body.columns);
-    const float scale = reciprocal_sqrt(mean + NORM_EPS);
     const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
-    for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
-        stage_activation(i, lds.$(from_mail and "activation" or "residual")[i] * scale *
-                                norm[i] $(input_scale));
+    const auto take = [&](u32 i, float x, float weight) {
+        squares += x * x;
+        stage_activation(i, x * weight $(input_scale));
+    };
+//@   if from_mail then
+    constexpr u32 COUNT = $(body.reads[1].span.count);
+    receive_prepared<COUNT, COUNT, 0, HANDOFF_WAVES>(
+        worker, in.slot, in.epoch, [&](u32 i) { return norm[i]; },
+        [&](u32 i, u32 value, float weight) { take(i, from_bits(value), weight); });
+//@   else
+    for (u32 i = handoff_lane(); i < $(body.columns); i += HANDOFF_LANES)
+        take(i, lds.residual[i], norm[i]);
+//@   end
+    keep_squares(squares);
+    expect_vectors(worker, norm_offset + $(body.columns) * 4, $(body.columns) * 4);
 //@ elseif from_mail then
-    receive<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
+    receive_together<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
         stage_activation(i, from_bits(value) $(input_scale));
     });
 //@ else
     (void)worker;
-    for (int i = (int)lane(); i < $(body.columns); i += (int)WAVE_LANES)
+    for (int i = (int)handoff_lane(); i < $(body.columns); i += HANDOFF_LANES)
         stage_activation(i, lds.residual[i] $(input_scale));
 //@ end
 //@ if padded > body.columns then
     // The last unit is padded: its weights are zero, and its activations must be finite.
-    for (int i = $(body.columns) + (int)lane(); i < $(padded); i += (int)WAVE_LANES)
+    for (int i = $(body.columns) + (int)handoff_lane(); i < $(padded); i += HANDOFF_LANES)
         stage_activation(i, 0);
 //@ end
 }
@@ -94,6 +95,7 @@ template <int MASK> DEVICE void take_better(Candidate &best) {
 //@ -- Row `i` of the pass, as the product leaves it, with what is done to rows one by one.
 //@ local function finished(i)
 //@   local x = "tile_row<" .. shape .. ">((" .. i .. ") / " .. shape .. "::TILE_ROWS, (" .. i .. ") % " .. shape .. "::TILE_ROWS)"
+//@   if normed then x = "scale * " .. x end
 //@   if body.bias then x = x .. " + bias[first_row + " .. i .. "]" end
 //@   return x
 //@ end
@@ -110,8 +112,8 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epi
     const float *bias = (const float *)(worker.vectors + fresh(bias_offset));
 //@ end
     for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS;
-         base += WAVE_LANES$(a_lane == 2 and " * 2" or "")) {
-        const int i = (int)(base + lane() $(a_lane == 2 and " * 2" or ""));
+         base += HANDOFF_LANES$(a_lane == 2 and " * 2" or "")) {
+        const int i = (int)(base + handoff_lane() $(a_lane == 2 and " * 2" or ""));
         if (i >= tiles * $(shape)::TILE_ROWS || first_row + i >= $(shape)::ROWS)
             return;
 //@ if body.epilogue == "gate" then
@@ -173,8 +175,10 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
             following = Slice{slice.start + (u64)slice.tiles * $(shape)::UNITS * UNIT_BYTES,
                               left - slice.tiles, $(shape)::UNITS};
         workgroup_barrier(); // the activation is staged, the partial sums are free
-        if constexpr (KIND & STREAMS)
-            tile_product<$(shape)>(stream, slice, following);
+        tile_product<KIND, $(shape)>(worker, stream, slice, following);
+//@   if normed then
+        const float scale = (KIND & HANDS_OFF) ? norm_scale($(body.columns)) : 0;
+//@   end
         workgroup_barrier(); // the partial sums are there
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, done, slice.tiles$(epilogue_passed));
@@ -183,8 +187,10 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
     } while (done < tiles);
 //@ else
     workgroup_barrier(); // the activation is staged
-    if constexpr (KIND & STREAMS)
-        tile_product<$(shape)>(stream, slice, next);
+    tile_product<KIND, $(shape)>(worker, stream, slice, next);
+//@   if normed then
+    const float scale = (KIND & HANDS_OFF) ? norm_scale($(body.columns)) : 0;
+//@   end
     workgroup_barrier(); // the partial sums are there
     if constexpr (KIND & HANDS_OFF)
         $(body.name)_epilogue(worker, 0, slice.tiles$(epilogue_passed));
@@ -193,7 +199,19 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
     // Every CU publishes a candidate, also one without rows: the selection waits for all.
     if constexpr (KIND & HANDS_OFF) {
         take_better<1>(best);
-        if (lane() == 0) {
+        if (HANDOFF_WAVES > 1 && lane() == 0) {
+            lds.candidates[handoff_wave() * 2] = bits(best.score);
+            lds.candidates[handoff_wave() * 2 + 1] = best.token;
+        }
+    }
+    handoff_barrier<KIND>();
+    if constexpr (KIND & HANDS_OFF) {
+        for (u32 w = 1; w < HANDOFF_WAVES; w++) {
+            const Candidate other = {from_bits(lds.candidates[w * 2]), lds.candidates[w * 2 + 1]};
+            if (better(other, best))
+                best = other;
+        }
+        if (handoff_lane() == 0) {
             const u32 slot = out.slot + worker.cu * $(body.writes[1].per_cu);
             publish(worker, slot, bits(best.score), out.epoch);
             publish(worker, slot + 1, best.token, out.epoch);

@@ -12,10 +12,11 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mai
     if (!(KIND & HANDS_OFF))
         return;
     constexpr int SPLITS = $(splits), ROWS = $(rows);
-    float *sums = lds.attended;                // [split][2]: maximum, sum
-    float *values = lds.attended + 2 * SPLITS; // [split][ROWS]
+    float *sums = lds.merged + handoff_wave() * (SPLITS * (ROWS + 2)); // [split][2]: maximum, sum
+    float *values = sums + 2 * SPLITS;                                 // [split][ROWS]
     NO_UNROLL
-    for (int tile = $(body.partition)_first(), end = $(body.partition)_end(); tile < end; tile++) {
+    for (int tile = $(body.partition)_first() + (int)handoff_wave(), end = $(body.partition)_end();
+         tile < end; tile += (int)HANDOFF_WAVES) {
         receive<2 * SPLITS, 2, $(sums.chunk_stride)>(
             worker, in.slot + $(sums.first) + (u32)tile / $(a_head) * 2, in.epoch,
             [&](u32 i, u32 value) { sums[i] = from_bits(value); });

@@ -9,22 +9,30 @@ template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step,
                                Mail in$(normed and ", u32 norm_offset" or "")) {
     worker.step = step;
-    if (!(KIND & HANDS_OFF) || $(body.partition)_first() == $(body.partition)_end())
+    if ($(body.partition)_first() == $(body.partition)_end())
         return;
 //@ if normed then
-    float squares = 0;
-    receive<$(body.rows)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
-        const float x = from_bits(value);
-        squares += x * x;
-        lds.activation[i] = x;
-    });
-    const float mean = sum_over<(int)WAVE_LANES>(squares) / (float)$(body.rows);
-    const float scale = reciprocal_sqrt(mean + NORM_EPS);
-    const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
-    for (int i = (int)lane(); i < $(body.rows); i += (int)WAVE_LANES)
-        lds.residual[i] += $(scale)(lds.activation[i] * scale * norm[i]);
+    if constexpr (KIND & HANDS_OFF) {
+        float squares = 0;
+        receive_together<$(body.rows)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
+            const float x = from_bits(value);
+            squares += x * x;
+            lds.summand[i] = x;
+        });
+        keep_squares(squares);
+    }
+    handoff_barrier<KIND>();
+    if constexpr (KIND & HANDS_OFF) {
+        const float scale = norm_scale($(body.rows));
+        const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
+        for (int i = (int)handoff_lane(); i < $(body.rows); i += HANDOFF_LANES)
+            lds.residual[i] += $(scale)(lds.summand[i] * scale * norm[i]);
+    }
 //@ else
-    receive<$(body.rows)>(worker, in.slot, in.epoch,
-                          [&](u32 i, u32 value) { lds.residual[i] += $(scale)from_bits(value); });
+    if constexpr (KIND & HANDS_OFF)
+        receive_together<$(body.rows)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
+            lds.residual[i] += $(scale)from_bits(value);
+        });
 //@ end
+    handoff_barrier<KIND>();
 }

@@ -16,14 +16,14 @@ template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u32 index,
                                u32 ring_epoch) {
     worker.step = step;
-    if (!(KIND & HANDS_OFF) || fresh(worker.cu) != 0)
+    if (!(KIND & HANDS_OFF) || fresh(worker.cu) != 0 || handoff_wave() != 0)
         return;
     // Even pairs are scores, odd ones tokens: they meet in LDS.
     receive<$(read.count)>(worker, in.slot, in.epoch,
-                           [&](u32 i, u32 value) { stage_activation(i, from_bits(value)); });
+                           [&](u32 i, u32 value) { lds.candidates[i] = value; });
     Candidate best = {-infinity(), 0xFFFFFFFF};
     for (int cu = (int)lane(); cu < CUS; cu += (int)WAVE_LANES) {
-        const Candidate candidate = {lds.activation[cu * 2], bits(lds.activation[cu * 2 + 1])};
+        const Candidate candidate = {from_bits(lds.candidates[cu * 2]), lds.candidates[cu * 2 + 1]};
         if (better(candidate, best))
             best = candidate;
     }

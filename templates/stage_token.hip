@@ -7,7 +7,7 @@
 template <u32 KIND>
 DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, u32 index, u32 head) {
     worker.step = step;
-    if constexpr (KIND & HANDS_OFF) {
+    if ((KIND & HANDS_OFF) && handoff_wave() == 0) {
         if (head) {
             receive<$(read.count)>(worker, in.slot, in.epoch,
                                    [&](u32 i, u32 value) { lds.token[i] = value; });

@@ -170,6 +170,7 @@ static void write_weights(struct table manifest, const struct plan_plan *plan) {
     }
     struct table weights = set_table(manifest, "weights");
     set_string(weights, "dtype", plan->shape.weight_dtype);
+    set_string(weights, "unit_order", plan->engine.unit_order);
     struct value *regions = set_list(weights, "regions");
     for (int i = 0; i < plan->regions_count; i++) {
         const struct plan_region *region = &plan->regions[i];

@@ -3,7 +3,25 @@
 
 #include <string.h>
 
-enum array { ACTIVATION, PARTIAL, RESIDUAL, ROPE, QUERY, KEY, ATTENDED, TOKEN, ROLE, ARRAY_COUNT };
+enum array {
+    ACTIVATION,
+    PARTIAL,
+    RESIDUAL,
+    ROPE,
+    SQUARES,
+    CANDIDATES,
+    SUMMAND,
+    QUERY,
+    KEY,
+    ATTENDED,
+    MERGED,
+    TOKEN,
+    ROLE,
+    RING,
+    FILLED,
+    FREED,
+    ARRAY_COUNT
+};
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -12,6 +30,8 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
     const struct plan_plan *plan = checking->plan;
     const struct plan_shape *shape = &plan->shape;
     const int64_t waves = plan->machine.streaming_waves, group = shape->heads / shape->kv_heads;
+    const int64_t handoff_waves = larger(1, plan->machine.handoff_waves);
+    const struct plan_engine *engine = &plan->engine;
     for (int i = 0; i < plan->ropes_count; i++)
         needed[ROPE] += 2LL * plan->ropes[i].pairs;
     needed[KEY] = shape->head_dim;
@@ -19,6 +39,10 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
     needed[ATTENDED] = waves * group * (plan->kv.row_elements + 2);
     needed[TOKEN] = 4;
     needed[ROLE] = 2;
+    needed[SQUARES] = handoff_waves;
+    needed[CANDIDATES] = 2 * larger(plan->machine.cus, handoff_waves);
+    needed[RING] = (int64_t)engine->ring_copies * engine->copy_bytes / 16;
+    needed[FILLED] = needed[FREED] = engine->ring_copies;
     for (int b = 0; b < plan->bodies_count; b++) {
         const struct plan_body *body = &plan->bodies[b];
         const struct plan_partition *partition = checking->partition_of[b];
@@ -29,12 +53,10 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
                 needed[RESIDUAL] = larger(needed[RESIDUAL],
                                           (int64_t)plan_tiles_of(partition, cu) * body->tile_rows);
         if (is_op(body, "merge"))
-            needed[ATTENDED] =
-                larger(needed[ATTENDED], (int64_t)body->splits * (body->tile_rows + 2));
-        if (is_op(body, "residual")) // what is added is normed there
-            needed[ACTIVATION] = larger(needed[ACTIVATION], shape->hidden);
-        if (is_op(body, "select")) // all candidates meet in the activation
-            needed[ACTIVATION] = larger(needed[ACTIVATION], 2LL * plan->machine.cus);
+            needed[MERGED] =
+                larger(needed[MERGED], handoff_waves * body->splits * (body->tile_rows + 2));
+        if (is_op(body, "residual") && strcmp(body->prologue, "rmsnorm") == 0)
+            needed[SUMMAND] = shape->hidden;
         if (!is_op(body, "linear"))
             continue;
         needed[ACTIVATION] = larger(needed[ACTIVATION], (int64_t)body->units * body->unit_columns);
@@ -42,6 +64,7 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
         needed[PARTIAL] =
             larger(needed[PARTIAL], (int64_t)body->pass_tiles * body->tile_rows * waves);
     }
+    needed[ACTIVATION] *= engine->activation_parts;
 }
 
 static const struct plan_lds *lds_named(const struct plan_plan *plan, const char *name) {
@@ -53,18 +76,28 @@ static const struct plan_lds *lds_named(const struct plan_plan *plan, const char
 
 static void check_arrays(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
+    // Several waves that hand off may be in different stages: nothing shares its place.
+    const bool alone = plan->machine.handoff_waves > 1, split = plan->engine.activation_parts > 1;
+    const char *attention = alone ? NULL : "attention", *product = alone ? NULL : "product";
     const struct {
         const char *name, *type;
         int element_bytes;
         const char *shared; // what may use its place while nobody needs it
     } wanted[ARRAY_COUNT] = {
-        [ACTIVATION] = {"activation", "float", 4, "product"},
-        [PARTIAL] = {"partial", "float", 4, "product"},
+        [ACTIVATION] = {"activation", split ? "u16" : "float", split ? 2 : 4, product},
+        [PARTIAL] = {"partial", "float", 4, product},
+        [SUMMAND] = {"summand", "float", 4, product},
+        [SQUARES] = {"squares", "float", 4, NULL},
+        [CANDIDATES] = {"candidates", "unsigned", 4, NULL},
+        [MERGED] = {"merged", "float", 4, attention},
+        [RING] = {"ring", "u32x4", 16, NULL},
+        [FILLED] = {"filled", "u64", 8, NULL},
+        [FREED] = {"freed", "u64", 8, NULL},
         [RESIDUAL] = {"residual", "float", 4, NULL},
         [ROPE] = {"rope", "float", 4, NULL},
-        [QUERY] = {"query", "float", 4, "attention"},
-        [KEY] = {"key", "float", 4, "attention"},
-        [ATTENDED] = {"attended", "float", 4, "attention"},
+        [QUERY] = {"query", "float", 4, attention},
+        [KEY] = {"key", "float", 4, attention},
+        [ATTENDED] = {"attended", "float", 4, attention},
         [TOKEN] = {"token", "unsigned", 4, NULL},
         [ROLE] = {"role", "Role", plan_role_bytes(plan), NULL},
     };
@@ -72,6 +105,8 @@ static void check_arrays(struct checking *checking) {
     measure(checking, needed);
     for (int i = 0; i < ARRAY_COUNT; i++) {
         const struct plan_lds *array = lds_named(plan, wanted[i].name);
+        if (!array && needed[i] == 0)
+            continue;
         if (!array || array->elements < needed[i] || strcmp(array->type, wanted[i].type) != 0 ||
             array->element_bytes != wanted[i].element_bytes)
             violation(checking,
@@ -94,7 +129,11 @@ static void check_lds(struct checking *checking) {
     const int role_bytes = plan_role_bytes(plan);
     for (int i = 0; i < plan->lds_count; i++) {
         const struct plan_lds *array = &plan->lds[i];
-        const int type_bytes = strcmp(array->type, "Role") == 0 ? role_bytes : 4;
+        const int type_bytes = strcmp(array->type, "Role") == 0    ? role_bytes
+                               : strcmp(array->type, "u32x4") == 0 ? 16
+                               : strcmp(array->type, "u64") == 0   ? 8
+                               : strcmp(array->type, "u16") == 0   ? 2
+                                                                   : 4;
         if (array->element_bytes != type_bytes || array->elements < 1)
             violation(checking, "LDS array %s has %d elements of %d bytes, must have some of %d",
                       array->name, array->elements, array->element_bytes, type_bytes);
@@ -125,7 +164,8 @@ static void check_memory(struct checking *checking) {
 void rule_capacity(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     const struct plan_machine *machine = &plan->machine;
-    const int threads = (machine->streaming_waves + machine->handoff_waves) * machine->wave_lanes;
+    const int threads = (machine->streaming_waves + machine->handoff_waves + machine->copy_waves) *
+                        machine->wave_lanes;
     enum { MAX_THREADS = 1024 }; // of a workgroup
     check_arrays(checking);
     check_lds(checking);

@@ -84,7 +84,7 @@ static void check_words(struct checking *checking, const struct plan_body *body)
     static const char *const prologues[] = {"rmsnorm", "plain", "none", NULL};
     static const char *const epilogues[] = {"rows", "gate", "residual", "logits", "none", NULL};
     static const char *const activations[] = {"silu", "gelu", "gelu_tanh", "none", NULL};
-    static const char *const precisions[] = {"fp32", "none", NULL};
+    static const char *const precisions[] = {"fp32", "bf16x2", "fp16x3", "none", NULL};
     static const char *const norms[] = {"head", "all", "none", NULL};
     const struct {
         const char *what, *word;
@@ -211,12 +211,13 @@ static void check_arguments(struct checking *checking) {
 
 // What templates/device/<prelude>.h is made for.
 static const struct prelude {
-    const char *name, *backend, *compiler, *engine;
+    const char *name, *backend, *compiler;
+    const char *engines; // "a|b"
     int wave_lanes;
 } preludes[] = {
     {"host", "host", "cxx", "rows_scalar", 1},
     {"gfx942", "hip", "comgr", "rows_vgpr", 64},
-    {"sm90", "cuda", "nvrtc", "rows_vgpr", 32},
+    {"sm90", "cuda", "nvrtc", "ring_mma|rows_vgpr", 32},
 };
 
 static void check_prelude(struct checking *checking) {
@@ -227,12 +228,12 @@ static void check_prelude(struct checking *checking) {
             continue;
         if (strcmp(prelude->backend, machine->backend) != 0 ||
             strcmp(prelude->compiler, machine->compiler) != 0 ||
-            strcmp(prelude->engine, checking->plan->engine.name) != 0 ||
+            !word_is_one_of(prelude->engines, checking->plan->engine.name) ||
             prelude->wave_lanes != machine->wave_lanes)
             violation(checking,
                       "prelude %s goes with backend %s, compiler %s, engine %s and waves of %d "
                       "lanes, not with %.30s, %.30s, %.30s and %d",
-                      prelude->name, prelude->backend, prelude->compiler, prelude->engine,
+                      prelude->name, prelude->backend, prelude->compiler, prelude->engines,
                       prelude->wave_lanes, machine->backend, machine->compiler,
                       checking->plan->engine.name, machine->wave_lanes);
         return;
@@ -286,11 +287,28 @@ static void check_engine(struct checking *checking) {
         return;
     }
     const char *dtype = checking->plan->shape.weight_dtype;
-    const int unit_bytes = row->lane_bytes * checking->plan->machine.wave_lanes;
-    if (engine->unit_bytes != unit_bytes ||
-        engine->unit_elements * dtype_bytes(dtype) != unit_bytes)
-        violation(checking, "engine %s has units of %d bytes, not %d weights in %s", row->name,
-                  unit_bytes, engine->unit_elements, dtype);
+    const struct plan_machine *machine = &checking->plan->machine;
+    bool there = false;
+    for (int i = 0; engine_unit_bytes(row, i, machine->wave_lanes); i++)
+        there |= engine->unit_bytes == engine_unit_bytes(row, i, machine->wave_lanes);
+    if (!there || (int64_t)engine->unit_elements * dtype_bytes(dtype) != engine->unit_bytes)
+        violation(checking, "engine %s has no units of %d bytes, %d weights in %s", row->name,
+                  engine->unit_bytes, engine->unit_elements, dtype);
+    if (!engine_multiplies(row, dtype))
+        violation(checking, "engine %s does not multiply %s", row->name, dtype);
+    want_word(checking, "order of a unit", engine->unit_order,
+              (const char *const[]){row->unit_order, NULL});
+    if (engine->activation_parts != engine_activation_parts(row, dtype))
+        violation(checking, "engine %s takes activations in %d parts beside %s, not in %d",
+                  row->name, engine_activation_parts(row, dtype), dtype, engine->activation_parts);
+    const int least = row->copy_bytes > 0 ? 2 : 0, most = least ? ENGINE_MAX_RING_COPIES : 0;
+    if (engine->copy_bytes != row->copy_bytes || engine->ring_copies < least ||
+        engine->ring_copies > most || machine->copy_waves != (least > 0))
+        violation(checking,
+                  "engine %s copies %d bytes at a time to a ring of %d to %d with %d waves, not %d "
+                  "bytes to one of %d with %d",
+                  row->name, row->copy_bytes, least, most, least > 0, engine->copy_bytes,
+                  engine->ring_copies, machine->copy_waves);
     if ((engine->prefetch_units > 0) != (row->prefetch_bytes > 0) ||
         engine->prefetch_units > ENGINE_MAX_PREFETCH_UNITS)
         violation(checking, "engine %s cannot prefetch %d units", row->name,
@@ -307,7 +325,8 @@ void form_names(struct checking *checking) {
     static const char *const holdings[] = {"norm", "bias", NULL};
     static const char *const kv_dtypes[] = {"bf16", "fp32", NULL};
     static const char *const layouts[] = {"tiles", "rows", NULL};
-    static const char *const lds_types[] = {"float", "unsigned", "Role", NULL};
+    static const char *const lds_types[] = {"float", "unsigned", "Role", "u16",
+                                            "u32x4", "u64",      NULL};
     static const char *const lds_sharers[] = {"product", "attention", NULL};
     const struct plan_plan *plan = checking->plan;
     check_names(checking);

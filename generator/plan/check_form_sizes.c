@@ -113,8 +113,8 @@ void form_sizes(struct checking *checking) {
     want_between(checking, "machine.cus", plan->machine.cus, 1, CHECK_MAX_CUS);
     want_between(checking, "machine.wave_lanes", plan->machine.wave_lanes, 1, 64);
     want_between(checking, "machine.streaming_waves", plan->machine.streaming_waves, 1, 32);
-    // The template knows one wave that hands off, which may be the first of those that stream.
-    want_between(checking, "machine.handoff_waves", plan->machine.handoff_waves, 0, 1);
+    // 0: the first of those that stream hands off, too.
+    want_between(checking, "machine.handoff_waves", plan->machine.handoff_waves, 0, 16);
     want_between(checking, "epochs_per_step", plan->epochs_per_step, 1, CHECK_MAX_STAGES);
     want_between(checking, "number of stages", plan->stages_count, 1, CHECK_MAX_STAGES);
     want_between(checking, "number of XCDs", plan->machine.xcds_count, 1, 32);

@@ -46,10 +46,7 @@ static void check_units(const struct shaping *shaping) {
     const struct plan_body *body = shaping->body;
     const struct plan_engine *engine = &shaping->checking->plan->engine;
     const struct engine *row = engine_named(engine->name);
-    bool can = false;
-    for (int i = 0; i < ENGINE_MAX_TILE_ROWS && row->tile_rows[i]; i++)
-        can |= row->tile_rows[i] == body->tile_rows;
-    if (!can)
+    if (!engine_does_tile(row, shaping->checking->plan->shape.weight_dtype, body->tile_rows))
         violation(shaping->checking, "body %s: engine %s has no tiles of %d rows", body->name,
                   row->name, body->tile_rows);
     want(shaping, "unit_columns", body->unit_columns, engine->unit_elements / body->tile_rows);

@@ -1,14 +1,17 @@
 #include "generator/plan/engine.h"
 
+#include "generator/base/text.h"
+
 #include <stddef.h>
 #include <string.h>
 
-#define TILE_ROWS(...)                                                                             \
+#define LIST(...)                                                                                  \
     { __VA_ARGS__ }
 static const struct engine engines[] = {
-#define ENGINE(name, lane_bytes, prefetch_bytes, poll_pairs, tile_rows, activation, tolerance,     \
-               code_bytes)                                                                         \
-    {#name, lane_bytes, prefetch_bytes, poll_pairs, tile_rows, activation, tolerance, code_bytes},
+#define ENGINE(name, lane_bytes, prefetch_bytes, copy_bytes, poll_pairs, tile_rows, unit_order,    \
+               activation, dtypes, otherwise, tolerance, code_bytes)                               \
+    {#name,      lane_bytes, prefetch_bytes, copy_bytes, poll_pairs, tile_rows,                    \
+     unit_order, activation, dtypes,         otherwise,  tolerance,  code_bytes},
 #include "generator/plan/engine.def"
 #undef ENGINE
 };
@@ -20,13 +23,43 @@ static int within(int value, int least, int most) {
 int engine_prefetch_units(const struct engine *engine, int streaming_waves, int wave_lanes) {
     if (engine->prefetch_bytes == 0)
         return 0;
-    const int unit_bytes = engine->lane_bytes * wave_lanes;
+    const int unit_bytes = engine_unit_bytes(engine, 0, wave_lanes);
     return within(engine->prefetch_bytes / (unit_bytes * streaming_waves), 1,
                   ENGINE_MAX_PREFETCH_UNITS);
 }
 
 int engine_handoff_batch(const struct engine *engine, int wave_lanes) {
     return within(engine->poll_pairs / wave_lanes, 1, ENGINE_MAX_HANDOFF_BATCH);
+}
+
+int engine_activation_parts(const struct engine *engine, const char *dtype) {
+    return engine->activation == ACTIVATION_FP32 ? 1 : strcmp(dtype, "fp16") == 0 ? 3 : 2;
+}
+
+const char *engine_precision(const struct engine *engine, const char *dtype) {
+    const int parts = engine_activation_parts(engine, dtype);
+    return parts == 1 ? "fp32" : parts == 2 ? "bf16x2" : "fp16x3";
+}
+
+bool engine_does_tile(const struct engine *engine, const char *dtype, int rows) {
+    enum { INSTRUCTION_ROWS = 16, INSTRUCTION_COLUMNS = 8 };
+    for (const int *can = engine->tile_rows; *can; can++)
+        if (*can == rows)
+            return engine->activation == ACTIVATION_FP32 ||
+                   INSTRUCTION_ROWS / rows * engine_activation_parts(engine, dtype) <=
+                       INSTRUCTION_COLUMNS;
+    return false;
+}
+
+int engine_unit_bytes(const struct engine *engine, int size, int wave_lanes) {
+    for (int i = 0; i < size; i++)
+        if (engine->lane_bytes[i] == 0)
+            return 0;
+    return engine->lane_bytes[size] * wave_lanes;
+}
+
+bool engine_multiplies(const struct engine *engine, const char *dtype) {
+    return word_is_one_of(engine->dtypes, dtype);
 }
 
 const struct engine *engine_named(const char *name) {

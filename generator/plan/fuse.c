@@ -314,19 +314,21 @@ static bool fuse_head(struct fusing *fusing, int index) {
     struct source source;
     if (!source_of(fusing, node->inputs[0], &source))
         return false;
-    const struct plan_body head = {.name = "lm_head",
-                                   .op = "linear",
-                                   .summary = "logits = W rmsnorm(hidden); best token of each CU",
-                                   .input = source.input,
-                                   .prologue = source.prologue,
-                                   .epilogue = "logits",
-                                   .rows = node->elements,
-                                   .columns = node->columns,
-                                   .precision = fusing->planning->engine->activation,
-                                   .tolerance = fusing->planning->engine->tolerance,
-                                   .input_scale = source.scale,
-                                   .bias = node->bias != NULL,
-                                   .softcap = node->softcap};
+    const struct plan_body head = {
+        .name = "lm_head",
+        .op = "linear",
+        .summary = "logits = W rmsnorm(hidden); best token of each CU",
+        .input = source.input,
+        .prologue = source.prologue,
+        .epilogue = "logits",
+        .rows = node->elements,
+        .columns = node->columns,
+        .precision =
+            engine_precision(fusing->planning->engine, fusing->planning->plan->shape.weight_dtype),
+        .tolerance = fusing->planning->engine->tolerance,
+        .input_scale = source.scale,
+        .bias = node->bias != NULL,
+        .softcap = node->softcap};
     struct stage_origin origin = {
         .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, head, node, "candidates", origin);

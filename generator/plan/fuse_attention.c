@@ -75,7 +75,8 @@ static bool fuse_qkv(struct fusing *fusing, const struct projection projections[
         .epilogue = "rows",
         .rows = rows,
         .columns = first->columns,
-        .precision = fusing->planning->engine->activation,
+        .precision =
+            engine_precision(fusing->planning->engine, fusing->planning->plan->shape.weight_dtype),
         .tolerance = fusing->planning->engine->tolerance,
         .input_scale = source.scale,
         .bias = bias};

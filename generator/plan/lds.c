@@ -1,5 +1,6 @@
-// Pass: the arrays of a workgroup's LDS. Products and attention never need theirs at the same time:
-// what a CU does in one is over when it begins the other, so that these lie over each other.
+// Pass: the arrays of a workgroup's LDS. Where one wave hands off, products and attention never
+// need theirs at the same time: what a CU does in one is over when it begins the other, so that
+// these lie over each other. Several waves are not always in the same stage.
 #include "generator/plan/passes.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 
 // Elements of the arrays that depend on bodies.
 struct needs {
-    int activation, residual, merge, attended;
+    int activation, residual, summand, merge, attended;
 };
 
 static struct needs needs_of(const struct plan_plan *plan) {
@@ -34,16 +35,15 @@ static struct needs needs_of(const struct plan_plan *plan) {
         const struct plan_body *body = &plan->bodies[i];
         if (strcmp(body->op, "linear") == 0)
             needs.activation = larger(needs.activation, body->units * body->unit_columns);
-        if (strcmp(body->op, "select") == 0)
-            needs.activation = larger(needs.activation, body->reads[0].span.count);
         if (strcmp(body->op, "embed") == 0)
             needs.residual = strcmp(plan->residual, "everywhere") == 0
                                  ? shape->hidden
                                  : body->max_tiles * body->tile_rows;
-        if (strcmp(body->op, "residual") == 0)
-            needs.activation = larger(needs.activation, shape->hidden);
+        if (strcmp(body->op, "residual") == 0 && strcmp(body->prologue, "rmsnorm") == 0)
+            needs.summand = shape->hidden;
         if (strcmp(body->op, "merge") == 0)
-            needs.merge = body->splits * (body->tile_rows + 2);
+            needs.merge =
+                larger(1, plan->machine.handoff_waves) * body->splits * (body->tile_rows + 2);
     }
     return needs;
 }
@@ -65,6 +65,41 @@ static int partial_elements(struct planning *planning, int room_bytes) {
     return partial;
 }
 
+// Parts start half a bank row apart from each other, so that one load of a wave finds two of them
+// in different banks.
+static void add_activation(struct planning *planning, int columns, const char *shared) {
+    enum { BANK_ROW_BYTES = 128 };
+    const int parts = planning->plan->engine.activation_parts;
+    if (parts == 1) {
+        lds_add(planning, "activation", "float", columns, 4, shared, "input of the product");
+        return;
+    }
+    const int row = BANK_ROW_BYTES / 2;
+    lds_add(planning, "activation", "u16", parts * ((columns + row - 1) / row * row + row / 2), 2,
+            shared, "[part][column]: input of the product");
+}
+
+// The ring takes what is left.
+static bool add_ring(struct planning *planning) {
+    enum { BARRIER_BYTES = 8, FEWEST = 2 };
+    struct plan_plan *plan = planning->plan;
+    const int copy_bytes = plan->engine.copy_bytes;
+    // Arrays start at a multiple of 16, and the ring at one of a bank row.
+    const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan) - 32;
+    const int copies = smaller(ENGINE_MAX_RING_COPIES, room / (copy_bytes + 2 * BARRIER_BYTES));
+    if (copies < FEWEST)
+        return usage_error(planning->diagnostics,
+                           "engine %s has %d bytes of LDS left for its ring, of %d on %s: needs %d",
+                           plan->engine.name, room, plan->machine.lds_capacity_bytes,
+                           plan->machine.name, FEWEST * (copy_bytes + 2 * BARRIER_BYTES));
+    plan->engine.ring_copies = copies;
+    lds_add(planning, "ring", "u32x4", copies * (copy_bytes / 16), 16, NULL, "weights: [copy]");
+    lds_add(planning, "filled", "u64", copies, 8, NULL, "[copy]: barrier, its weights are there");
+    lds_add(planning, "freed", "u64", copies, 8, NULL,
+            "[copy]: barrier, all waves are done with it");
+    return true;
+}
+
 bool pass_lds(struct planning *planning) {
     struct plan_plan *plan = planning->plan;
     const struct plan_shape *shape = &plan->shape;
@@ -81,17 +116,31 @@ bool pass_lds(struct planning *planning) {
             "token, whether the loop ends, unused, role");
     lds_add(planning, "role", "Role", 2, plan_role_bytes(plan), NULL,
             "this CU's row of ROLES, and the next");
+    const bool alone = plan->machine.handoff_waves > 1;
+    const char *attention = alone ? NULL : "attention", *product = alone ? NULL : "product";
+    lds_add(planning, "squares", "float", larger(1, plan->machine.handoff_waves), 4, NULL,
+            "of what each wave took of a vector that is normed");
+    lds_add(planning, "candidates", "unsigned",
+            2 * larger(plan->machine.cus, plan->machine.handoff_waves), 4, NULL,
+            "[CU, or wave][2]: score and token");
+    if (needs.summand > 0)
+        lds_add(planning, "summand", "float", needs.summand, 4, product,
+                "what is normed and added to the residual");
     lds_add(planning, "query", "float", shape->heads / shape->kv_heads * shape->head_dim, 4,
-            "attention", "[query head of the group][dim]");
-    lds_add(planning, "key", "float", shape->head_dim, 4, "attention",
+            attention, "[query head of the group][dim]");
+    lds_add(planning, "key", "float", shape->head_dim, 4, attention,
             "of this position, before it goes to the cache");
-    lds_add(planning, "attended", "float", larger(needs.attended, needs.merge), 4, "attention",
+    lds_add(planning, "attended", "float", needs.attended, 4, attention,
             "[wave][query head]: maximum, sum, [dim] of each wave's positions");
-    lds_add(planning, "activation", "float", needs.activation, 4, "product",
-            "input of the product, normed");
+    if (needs.merge > 0)
+        lds_add(planning, "merged", "float", needs.merge, 4, attention,
+                "[wave]: [split][2] maximum and sum, [split][row]");
+    add_activation(planning, needs.activation, product);
     const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan);
-    lds_add(planning, "partial", "float", partial_elements(planning, room), 4, "product",
+    lds_add(planning, "partial", "float", partial_elements(planning, room), 4, product,
             "[tile][wave][row]: sums of each streaming wave");
+    if (plan->engine.copy_bytes > 0 && !add_ring(planning))
+        return false;
     const int bytes = (int)plan_lds_bytes(plan);
     if (bytes < plan->machine.lds_minimum_bytes)
         lds_add(planning, "padding", "unsigned", (plan->machine.lds_minimum_bytes - bytes) / 4, 4,

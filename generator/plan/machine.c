@@ -127,8 +127,14 @@ bool pass_machine(struct planning *planning) {
         return diagnostic_add(planning->diagnostics, DIAGNOSTIC_USER, (struct location){0},
                               "target %s wants engine '%s', which does not exist", target->name,
                               target->engine);
-    planning->engine = engine;
     copy_shape(planning);
+    if (!engine_multiplies(engine, plan->shape.weight_dtype)) {
+        const struct engine *otherwise = engine_named(engine->otherwise);
+        choice_add(planning, "engine", otherwise->name, NULL, "%s does not multiply %s",
+                   engine->name, plan->shape.weight_dtype);
+        engine = otherwise;
+    }
+    planning->engine = engine;
     if (plan->shape.context > planning->model->context)
         return usage_error(planning->diagnostics,
                            "context %d is longer than the model's own, %d (%s)",
@@ -138,6 +144,7 @@ bool pass_machine(struct planning *planning) {
     if (cus > cus_there)
         return usage_error(planning->diagnostics, "--set cus=%d: target %s has %d CUs", cus,
                            target->name, cus_there);
+    const int copy_waves = engine->copy_bytes > 0;
     plan->machine = (struct plan_machine){
         .name = target->name,
         .isa = target->isa,
@@ -148,7 +155,9 @@ bool pass_machine(struct planning *planning) {
         .wave_lanes = target->wave_lanes,
         .streaming_waves = target->streaming_waves,
         .handoff_waves = target->handoff_waves,
-        .workgroup_threads = (target->streaming_waves + target->handoff_waves) * target->wave_lanes,
+        .copy_waves = copy_waves,
+        .workgroup_threads =
+            (target->streaming_waves + target->handoff_waves + copy_waves) * target->wave_lanes,
         .memory_bytes = target->memory_bytes,
         .lds_capacity_bytes = target->lds_bytes,
         .lds_minimum_bytes = target->lds_minimum_bytes,
@@ -158,11 +167,14 @@ bool pass_machine(struct planning *planning) {
     };
     list_compiler_options(planning);
     deal_cus(planning, cus);
-    const int unit_bytes = engine->lane_bytes * target->wave_lanes;
+    const int unit_bytes = engine_unit_bytes(engine, 0, target->wave_lanes);
     plan->engine = (struct plan_engine){
         .name = engine->name,
         .unit_bytes = unit_bytes,
         .unit_elements = unit_bytes / dtype_bytes(plan->shape.weight_dtype),
+        .unit_order = engine->unit_order,
+        .activation_parts = engine_activation_parts(engine, plan->shape.weight_dtype),
+        .copy_bytes = engine->copy_bytes,
         .prefetch_units =
             tuning->prefetch_units && engine->prefetch_bytes
                 ? tuning->prefetch_units

@@ -58,6 +58,8 @@ static int choose_tile_rows(struct planning *planning, const char *partition) {
     struct tiling best = {.round_bytes = INT64_MAX};
     int count = 0;
     for (const int *rows = planning->engine->tile_rows; *rows; rows++) {
+        if (!engine_does_tile(planning->engine, planning->plan->shape.weight_dtype, *rows))
+            continue;
         const struct tiling tiling = price(planning, partition, *rows);
         alternatives[count++] =
             arena_format(planning->arena, "%d: %lld KiB in rounds, %lld KiB of weights", *rows,
@@ -198,6 +200,51 @@ static void partition_body(struct planning *planning, struct plan_body *body, in
     body->max_tiles = body->pass_tiles = ceil_divide(tiles, cus);
 }
 
+// Bytes that all products of a token stream in units of the present size, for tiles of the most
+// rows: columns that do not fill a unit are padded.
+static int64_t padded_bytes(const struct planning *planning) {
+    const struct plan_plan *plan = planning->plan;
+    int64_t bytes = 0;
+    for (int s = 0; s < plan->stages_count; s++) {
+        const struct plan_body *body = plan_body_named(plan, plan->stages[s].body);
+        if (!is(body->op, "linear"))
+            continue;
+        const struct tiling tiling = tiling_of(planning, body, planning->engine->tile_rows[0]);
+        bytes += (int64_t)tiling.tiles * tiling.units * plan->engine.unit_bytes;
+    }
+    return bytes;
+}
+
+// The size of a unit, where the engine can do several: the largest that pads no more than a
+// hundredth above the least.
+static void choose_unit(struct planning *planning) {
+    struct plan_engine *engine = &planning->plan->engine;
+    const int lanes = planning->plan->machine.wave_lanes;
+    const int element_bytes = dtype_bytes(planning->plan->shape.weight_dtype);
+    const char *alternatives[ENGINE_MAX_UNIT_SIZES + 1] = {NULL};
+    int64_t bytes[ENGINE_MAX_UNIT_SIZES], least = INT64_MAX;
+    int count = 0;
+    for (; engine_unit_bytes(planning->engine, count, lanes); count++) {
+        engine->unit_bytes = engine_unit_bytes(planning->engine, count, lanes);
+        engine->unit_elements = engine->unit_bytes / element_bytes;
+        bytes[count] = padded_bytes(planning);
+        least = bytes[count] < least ? bytes[count] : least;
+        alternatives[count] = arena_format(planning->arena, "%d bytes: %lld MB with padding",
+                                           engine->unit_bytes, (long long)(bytes[count] / 1000000));
+    }
+    if (count == 1)
+        return;
+    int size = 0;
+    while (bytes[size] > least + least / 100)
+        size++;
+    engine->unit_bytes = engine_unit_bytes(planning->engine, size, lanes);
+    engine->unit_elements = engine->unit_bytes / element_bytes;
+    char value[16];
+    snprintf(value, sizeof value, "%d", engine->unit_bytes);
+    choice_add(planning, "unit_bytes", value, alternatives,
+               "the largest unit that adds at most a hundredth of padding");
+}
+
 bool pass_partition(struct planning *planning) {
     struct plan_plan *plan = planning->plan;
     const bool everywhere = is(plan->residual, "everywhere");
@@ -205,12 +252,11 @@ bool pass_partition(struct planning *planning) {
         arena_array(planning->arena, (size_t)plan->bodies_count + 1, sizeof *plan->partitions);
     for (int i = 0; i < plan->bodies_count; i++)
         plan->bodies[i].partition = partition_of(planning, &plan->bodies[i]);
-    bool supported = planning->tuning->tile_rows == 0;
-    for (const int *rows = planning->engine->tile_rows; *rows; rows++)
-        supported |= *rows == planning->tuning->tile_rows;
-    if (!supported)
+    if (planning->tuning->tile_rows &&
+        !engine_does_tile(planning->engine, plan->shape.weight_dtype, planning->tuning->tile_rows))
         return usage_error(planning->diagnostics, "--set tile_rows=%d: engine %s has no such tile",
                            planning->tuning->tile_rows, planning->engine->name);
+    choose_unit(planning);
     const int hidden_rows = everywhere ? 0 : choose_tile_rows(planning, "hidden");
     for (int i = 0; i < plan->bodies_count; i++)
         partition_body(planning, &plan->bodies[i], hidden_rows);

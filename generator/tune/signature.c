@@ -68,12 +68,15 @@ static const char *target_part(const struct target *target, struct arena *arena)
                               target->handoff_ns_across};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         text_format(&text, "%.17g\n", numbers[i]);
-    const struct engine *engine = engine_named(target->engine);
-    if (engine)
-        text_format(&text, "%d %d %d\n", engine->lane_bytes, engine->prefetch_bytes,
-                    engine->poll_pairs);
-    for (const int *rows = engine ? engine->tile_rows : NULL; rows && *rows; rows++)
-        text_format(&text, "%d\n", *rows);
+    for (const struct engine *engine = engine_named(target->engine); engine;
+         engine = engine->otherwise ? engine_named(engine->otherwise) : NULL) {
+        text_format(&text, "%d %d %d %s\n", engine->prefetch_bytes, engine->copy_bytes,
+                    engine->poll_pairs, engine->dtypes);
+        for (const int *bytes = engine->lane_bytes; *bytes; bytes++)
+            text_format(&text, "%d\n", *bytes);
+        for (const int *rows = engine->tile_rows; *rows; rows++)
+            text_format(&text, "%d\n", *rows);
+    }
     const char *digest = digest_of(arena, &text);
     text_close(&text);
     return digest;

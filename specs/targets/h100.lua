@@ -2,7 +2,7 @@
 -- another source were measured on one H100 80GB HBM3, see docs/design/h100.md.
 target {
   name = "h100", isa = "sm_90a", backend = "cuda", compiler = "nvrtc",
-  prelude = "sm90", engine = "rows_vgpr",
+  prelude = "sm90", engine = "ring_mma",
   compiler_options = { "--std=c++17" },
 
   -- one die as far as the program can tell
@@ -12,8 +12,8 @@ target {
   -- NVIDIA H100 architecture white paper: 64 K registers for the four partitions of an SM, 32 lanes each
   wave_lanes = 32, registers_per_lane = 512, register_granule = 8, waves_per_simd_max = 16,
 
-  -- with 8 waves a lane has 255 registers, the most there are: 16 waves spilled, for 5% at the best
-  streaming_waves = 7, handoff_waves = 1,
+  -- one wave that multiplies for each partition of an SM: copies keep memory busy, not waves
+  streaming_waves = 4, handoff_waves = 7,
 
   -- white paper: 227 KB of shared memory a block, 1 KB of it left to the prelude; a block with more than
   -- half of an SM's has the SM to itself

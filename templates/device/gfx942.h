@@ -107,6 +107,8 @@ DEVICE void wave_fence() {
 DEVICE u64 load_pair(const u64 *pair) {
     return __hip_atomic_load((u64 *)pair, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
+// A pair that a poll looks at, again where it is missing: loading all of a batch takes no branches.
+DEVICE void poll_pair(u64 &pair, const u64 *at, bool) { pair = load_pair(at); }
 DEVICE void store_pair(u64 *pair, u64 value) {
     __hip_atomic_store(pair, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
@@ -174,6 +176,8 @@ template <int LANES> DEVICE float sum_over(float x) {
 }
 
 // ---- memory and numbers
+// Would bring a line that is read soon into L2; there is no instruction for it.
+DEVICE void expect_line(const u8 *) {}
 // 16 bytes that are read once: they bypass the caches' retention. Wants a per-lane address.
 DEVICE u32x4 load_streamed(const u32x4 *at) { return __builtin_nontemporal_load(at); }
 // Keeps the compiler from moving loads across this point.

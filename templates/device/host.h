@@ -85,6 +85,8 @@ DEVICE void wave_fence() {}
 
 // ---- between workgroups
 DEVICE u64 load_pair(const u64 *pair) { return __atomic_load_n(pair, __ATOMIC_RELAXED); }
+// A pair that a poll looks at, again where it is missing.
+DEVICE void poll_pair(u64 &pair, const u64 *at, bool) { pair = load_pair(at); }
 DEVICE void store_pair(u64 *pair, u64 value) { __atomic_store_n(pair, value, __ATOMIC_RELAXED); }
 DEVICE u32 load_shared(const u32 *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 // Returns what was there before.
@@ -112,6 +114,8 @@ template <int MASK> DEVICE u32 lane_xor(u32 x) { return x; }
 template <int LANES> DEVICE float sum_over(float x) { return x; }
 
 // ---- memory and numbers
+// A line that is read soon; the processor's own prefetcher does.
+DEVICE void expect_line(const u8 *) {}
 DEVICE float infinity() { return __builtin_inff(); }
 typedef float fp32;
 typedef u16 bf16, fp16; // as bits

@@ -91,6 +91,12 @@ DEVICE u64 load_pair(const u64 *pair) {
     asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(pair) : "memory");
     return value;
 }
+// A pair that a poll looks at, again where it is missing: what is there need not pass the
+// crossbar again, on which others' weights are under way.
+DEVICE void poll_pair(u64 &pair, const u64 *at, bool missing) {
+    if (missing)
+        pair = load_pair(at);
+}
 DEVICE void store_pair(u64 *pair, u64 value) {
     asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(pair), "l"(value) : "memory");
 }
@@ -128,7 +134,70 @@ template <int LANES> DEVICE float sum_over(float x) {
     return x;
 }
 
+// ---- copies to LDS by the copy engine, and the barriers in LDS that tell when they are done. A
+// barrier goes from one phase to the next when as many have arrived as it was opened for, and all
+// bytes are there that were announced; waits are for the end of a phase, even or odd. Who arrives
+// is a wave of the same workgroup, or a copy: a wait of seconds is a fault of the kernel itself.
+DEVICE u32 address_in_lds(const void *at) { return (u32)__cvta_generic_to_shared(at); }
+DEVICE void open_barrier(u64 *barrier, u32 arrivals) {
+    asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(address_in_lds(barrier)), "r"(arrivals)
+                 : "memory");
+}
+// What was opened can be used, also by copies, after the next barrier of the workgroup.
+DEVICE void publish_barriers() {
+    asm volatile("fence.mbarrier_init.release.cluster;\n\tfence.proxy.async;" ::: "memory");
+}
+DEVICE void arrive_at_barrier(u64 *barrier) {
+    asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(address_in_lds(barrier)) : "memory");
+}
+DEVICE void await_barrier(u64 *barrier, u32 phase) {
+    const u64 limit_ns = 5000000000;
+    u64 since = 0;
+    for (u32 tries = 1;; tries++) {
+        u32 done;
+        asm volatile("{\n\t.reg .pred done;\n\t"
+                     "mbarrier.try_wait.parity.shared.b64 done, [%1], %2;\n\t"
+                     "selp.u32 %0, 1, 0, done;\n\t}"
+                     : "=r"(done)
+                     : "r"(address_in_lds(barrier)), "r"(phase & 1)
+                     : "memory");
+        if (done)
+            return;
+        if (tries % 1024 == 0) {
+            since = since ? since : clock_ns();
+            if (clock_ns() - since > limit_ns)
+                asm volatile("trap;");
+        }
+    }
+}
+// One lane: copies weights, which are read once and should not push out of L2 what is read again.
+DEVICE void copy_to_lds(void *to, const void *from, u32 bytes, u64 *barrier) {
+    const u64 evict_first = 0x12F0000000000000; // the encoded policy, as createpolicy makes it
+    asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(address_in_lds(barrier)),
+                 "r"(bytes)
+                 : "memory");
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes"
+                 ".L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(address_in_lds(to)),
+                 "l"(from), "r"(bytes), "r"(address_in_lds(barrier)), "l"(evict_first)
+                 : "memory");
+}
+
+// ---- matrix instructions: sum[16][8] += a[16][16] * b[16][8], four sums to a lane
+#define MULTIPLY(type)                                                                             \
+    DEVICE void multiply_##type(float *sum, u32x4 a, u32 b_low, u32 b_high) {                      \
+        asm("mma.sync.aligned.m16n8k16.row.col.f32." MULTIPLY_##type                               \
+            " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                     \
+            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])                               \
+            : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b_low), "r"(b_high));                    \
+    }
+#define MULTIPLY_bf16 "bf16.bf16.f32"
+#define MULTIPLY_fp16 "f16.f16.f32"
+MULTIPLY(bf16)
+MULTIPLY(fp16)
+
 // ---- memory and numbers
+// Brings a line that is read soon into L2.
+DEVICE void expect_line(const u8 *at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 // 16 bytes that are read once.
 DEVICE u32x4 load_streamed(const u32x4 *at) {
     u32x4 v;
@@ -156,6 +225,12 @@ DEVICE u16 float_to_bf16(float x) {
 DEVICE float fp16_to_float(fp16 x) {
     float value;
     asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(x));
+    return value;
+}
+// To nearest; what is beyond the range becomes infinite.
+DEVICE u16 float_to_fp16(float x) {
+    u16 value;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(value) : "f"(x));
     return value;
 }
 DEVICE float fp16_low(u32 pair) { return fp16_to_float((u16)pair); }

@@ -5,11 +5,19 @@
 // what is fetched into the cache ahead of a stage's end is the start of the next.
 struct Stream {};
 
-DEVICE void stream_prefetch(Stream &, Slice) {}
+DEVICE void stream_open() {}
+template <u32 KIND> DEVICE void stream_close(Stream &) {}
+
+template <u32 KIND> DEVICE void stream_prefetch(const Worker &, Stream &, Slice) {}
 
 // How far ahead of their use weights are asked for: the bytes that a core reads while one line
 // comes from memory, and some more (40 GB/s times 100 ns are 4 KiB).
 constexpr int PREFETCH_BYTES = 6 * 1024;
+
+// Where a weight lies in its unit, in elements.
+template <class Shape> DEVICE u32 weight_in_unit(u32 row, u32 column) {
+    return row * Shape::UNIT_COLUMNS + column;
+}
 
 DEVICE void stage_activation(int column, float value) { lds.activation[column] = value; }
 
@@ -29,7 +37,8 @@ DEVICE WeightPair load_weights(const u8 *at) {
 //@ end
 
 // Multiplies the tiles of `slice`: leaves [tile][row] sums in lds.partial.
-template <class Shape> DEVICE void tile_product(Stream &, Slice slice, Slice) {
+template <u32 KIND, class Shape>
+DEVICE void tile_product(const Worker &, Stream &, Slice slice, Slice) {
     static_assert(Shape::UNIT_COLUMNS % COLUMNS_AT_ONCE == 0 && Shape::TILE_ROWS <= 8,
                   "the loops below");
 //@ if not wide then

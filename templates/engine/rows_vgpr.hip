@@ -34,11 +34,21 @@ DEVICE u32x4 take_unit(Cursor &cursor) {
     return unit;
 }
 
-DEVICE void stream_prefetch(Stream &stream, Slice slice) {
+DEVICE void stream_open() {}
+template <u32 KIND> DEVICE void stream_close(Stream &) {}
+
+template <u32 KIND> DEVICE void stream_prefetch(const Worker &, Stream &stream, Slice slice) {
+    if constexpr (!(KIND & STREAMS))
+        return;
     Cursor cursor = cursor_at(slice);
     UNROLL
     for (int i = 0; i < PREFETCH_UNITS; i++)
         stream.unit[i] = take_unit(cursor);
+}
+
+// Where a weight lies in its unit, in elements.
+template <class Shape> DEVICE u32 weight_in_unit(u32 row, u32 column) {
+    return row * Shape::UNIT_COLUMNS + column;
 }
 
 DEVICE void stage_activation(int column, float value) { lds.activation[column] = value; }
@@ -63,7 +73,10 @@ DEVICE f32x2 multiply_unit(f32x2 sum, u32x4 weights, const float *activation) {
 // Multiplies the tiles of `slice`: leaves [tile][wave][row] sums in lds.partial, and the first
 // units of `next` in flight. Requires: the activation is staged, this wave's units of `slice` in
 // flight.
-template <class Shape> DEVICE void tile_product(Stream &stream, Slice slice, Slice next) {
+template <u32 KIND, class Shape>
+DEVICE void tile_product(const Worker &, Stream &stream, Slice slice, Slice next) {
+    if constexpr (!(KIND & STREAMS))
+        return;
     constexpr int ROUNDS = (Shape::UNITS + (int)STREAMING_WAVES - 1) / (int)STREAMING_WAVES;
     constexpr int LANES_PER_ROW = (int)WAVE_LANES / Shape::TILE_ROWS;
     // Where a tile ends is known here if the units in flight are whole tiles, or a part of one.

@@ -16,6 +16,7 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("int", "XCDS", #machine.xcds, "in the table of roles")
 //@ constant("u32", "STREAMING_WAVES", machine.streaming_waves, "of a workgroup: multiply")
 //@ local one_wave = machine.handoff_waves == 0
+//@ constant("u32", "HANDOFF_WAVES", math.max(machine.handoff_waves, 1), "of a workgroup: wait, finish, publish")
 //@ constant("int", "WORKGROUP_THREADS", machine.workgroup_threads, "all waves of a workgroup")
 //@ constant("int", "UNIT_BYTES", engine.unit_bytes, "of weights: one load of a wave")
 //@ if engine.prefetch_units > 0 then
@@ -34,10 +35,15 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 // they meet at the barriers.
 constexpr u32 STREAMS = 1;   // multiplies weights
 constexpr u32 HANDS_OFF = 2; // waits, finishes rows, publishes
+//@ if machine.copy_waves > 0 then
+constexpr u32 COPIES = 4; // copies weights to the ring in LDS
+//@ end
 //@ if one_wave then
 constexpr bool ONE_WAVE = true; // does both
+constexpr u32 FIRST_HANDOFF_WAVE = 0;
 //@ else
-constexpr bool ONE_WAVE = false; // the wave after the streaming ones hands off
+constexpr bool ONE_WAVE = false; // waves after the streaming ones hand off
+constexpr u32 FIRST_HANDOFF_WAVE = STREAMING_WAVES;
 //@ end
 
 typedef $(shape.kv_dtype) KvElement;

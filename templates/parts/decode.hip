@@ -149,8 +149,7 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 // fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
-    if constexpr (KIND & STREAMS)
-        stream_prefetch(stream, first_layer_slice(worker));
+    stream_prefetch<KIND>(worker, stream, first_layer_slice(worker));
     u32 token = argument_prompt()[0];
     NO_UNROLL
     for (u32 index = 0;; index++) { // of the position in this launch
@@ -168,7 +167,7 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             // $(rope.name)
             const float *rope_$(i) =
                 argument_rope() + $(rope_start[i]) + (u64)worker.position * $(2 * rope.pairs);
-            for (int i = (int)lane(); i < $(2 * rope.pairs); i += (int)WAVE_LANES)
+            for (int i = (int)handoff_lane(); i < $(2 * rope.pairs); i += HANDOFF_LANES)
                 lds.rope[$(rope_first[i]) + i] = rope_$(i)[i];
 //@ end
         }
@@ -219,7 +218,8 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             break;
         workgroup_barrier(); // everybody has read it
     }
-    if ((KIND & HANDS_OFF) && worker.cu == 0 && lane() == 0)
+    stream_close<KIND>(stream);
+    if ((KIND & HANDS_OFF) && worker.cu == 0 && handoff_lane() == 0)
         argument_control()->ended = 1;
 }
 
@@ -231,6 +231,7 @@ DEVICE void decode() {
     worker.mailboxes = argument_mailboxes();
     worker.step = 0;
     worker.position = argument_first_position();
+    stream_open();
     if (!take_role(worker))
         return;
     if constexpr (ONE_WAVE) {
@@ -238,6 +239,10 @@ DEVICE void decode() {
         decode_loop<STREAMS | HANDS_OFF>(worker);
     } else if (wave() < STREAMING_WAVES) {
         decode_loop<STREAMS>(worker);
+//@ if plan.machine.copy_waves > 0 then
+    } else if (wave() >= STREAMING_WAVES + HANDOFF_WAVES) {
+        decode_loop<COPIES>(worker);
+//@ end
     } else {
         await_roles(worker);
         decode_loop<HANDS_OFF>(worker);

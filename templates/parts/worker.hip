@@ -94,39 +94,68 @@ DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, 
         leave_after_fault();
 }
 
-// Pairs of a lane that one poll looks at: the most that divide `count` evenly.
-DEVICE constexpr u32 batch_of(u32 count) {
+// Where this wave, or lane, stands among those of its CU that hand off.
+DEVICE u32 handoff_wave() { return HANDOFF_WAVES == 1 ? 0 : wave() - FIRST_HANDOFF_WAVE; }
+constexpr int HANDOFF_LANES = (int)(HANDOFF_WAVES * WAVE_LANES);
+DEVICE u32 handoff_lane() { return handoff_wave() * WAVE_LANES + lane(); }
+// What the waves that hand off wrote to LDS is there for each of them. All waves of the CU take
+// part.
+template <u32 KIND> DEVICE void handoff_barrier() {
+    if constexpr (HANDOFF_WAVES > 1)
+        workgroup_barrier();
+    else if constexpr (KIND & HANDS_OFF)
+        wave_fence();
+}
+
+// Pairs of a lane that one poll looks at: the most that divide `count` evenly, or, where several
+// waves share them, as many as give each an equal part.
+DEVICE constexpr u32 batch_of(u32 count, u32 waves) {
+    const u32 share = (count + waves * WAVE_LANES - 1) / (waves * WAVE_LANES);
+    if (waves > 1)
+        return share < HANDOFF_BATCH ? share : HANDOFF_BATCH;
     for (u32 batch = HANDOFF_BATCH; batch > 1; batch--)
         if (count % (batch * WAVE_LANES) == 0)
             return batch;
     return 1;
 }
 
-// Waits for COUNT pairs and gives each value to take(i, value): pairs in runs of RUN, the first
-// from `slot` on, each APART pairs after the one before. Lanes share the pairs; the wait is bounded
-// in time, and ends early when any CU has failed.
-template <u32 COUNT, u32 RUN = COUNT, u32 APART = 0, class Take>
-DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
-    constexpr u32 BATCH = batch_of(COUNT), STRIDE = BATCH * WAVE_LANES;
+// Waits for COUNT pairs and gives each value to take(i, value, prepare(i)), where prepare is called
+// before the wait: what it loads comes meanwhile. Pairs in runs of RUN, the first
+// from `slot` on, each APART pairs after the one before. The lanes of WAVES waves share the pairs,
+// or those of the calling one take them all; the wait is bounded in time, and ends early when any
+// CU has failed.
+template <u32 COUNT, u32 RUN, u32 APART, u32 WAVES, class Prepare, class Take>
+DEVICE void receive_prepared(const Worker &worker, u32 slot, u32 epoch, Prepare prepare,
+                             Take take) {
+    constexpr u32 BATCH = batch_of(COUNT, WAVES), STRIDE = BATCH * WAVE_LANES;
+    constexpr bool EVEN = COUNT % STRIDE == 0;
     const auto place = [](u32 i) { return RUN == COUNT ? i : i / RUN * APART + i % RUN; };
     NO_UNROLL
-    for (u32 base = 0; base < COUNT; base += STRIDE) {
+    for (u32 base = WAVES == 1 ? 0 : handoff_wave() * STRIDE; base < COUNT;
+         base += WAVES * STRIDE) {
         u64 pair[BATCH];
         const u32 first = base + lane();
-        const bool mine = COUNT % STRIDE == 0 || first < COUNT;
+        // Whether pair b of this lane is one of the COUNT.
+        const auto mine = [&](u32 b) { return EVEN || first + b * WAVE_LANES < COUNT; };
+        const auto at = [&](u32 b) {
+            return mail(worker, slot + place(mine(b) ? first + b * WAVE_LANES : 0));
+        };
+        const u64 *pairs = at(0);
+        decltype(prepare(0)) prepared[BATCH];
+        UNROLL
+        for (u32 b = 0; b < BATCH; b++)
+            prepared[b] = prepare(mine(b) ? first + b * WAVE_LANES : 0);
         u64 since = 0;
         NO_UNROLL
         for (u32 polls = 0;; polls++) {
             u32 missing = BATCH;
-            const u64 *pairs = mail(worker, slot + place(mine ? first : 0));
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
-                pair[b] = load_pair(
-                    RUN == COUNT ? pairs + b * WAVE_LANES
-                                 : mail(worker, slot + place(mine ? first + b * WAVE_LANES : 0)));
+                poll_pair(pair[b], RUN == COUNT ? pairs + (mine(b) ? b * WAVE_LANES : 0) : at(b),
+                          polls == 0 || pair_epoch(pair[b]) != epoch);
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
-                missing = mine && pair_epoch(pair[b]) != epoch ? b : missing;
+                missing = mine(b) && pair_epoch(pair[b]) != epoch ? b : missing;
             if (all_lanes(missing == BATCH))
                 break;
             pause();
@@ -136,12 +165,50 @@ DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
         }
         UNROLL
         for (u32 b = 0; b < BATCH; b++)
-            if (mine)
-                take(first + b * WAVE_LANES, pair_value(pair[b]));
+            if (mine(b))
+                take(first + b * WAVE_LANES, pair_value(pair[b]), prepared[b]);
     }
     wave_fence(); // lanes read what others took
 }
+template <u32 COUNT, u32 RUN = COUNT, u32 APART = 0, u32 WAVES = 1, class Take>
+DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
+    receive_prepared<COUNT, RUN, APART, WAVES>(
+        worker, slot, epoch, [](u32) { return 0; }, [&](u32 i, u32 value, int) { take(i, value); });
+}
+// All waves that hand off share the pairs.
+template <u32 COUNT, class Take>
+DEVICE void receive_together(const Worker &worker, u32 slot, u32 epoch, Take take) {
+    receive<COUNT, COUNT, 0, HANDOFF_WAVES>(worker, slot, epoch, take);
+}
 
+// Vectors lie in the order of use: those that follow are asked for while this stage multiplies, as
+// memory is slow to answer while weights stream.
+DEVICE void expect_vectors(const Worker &worker, u32 offset, u32 bytes) {
+    constexpr u32 LINE_BYTES = 128;
+    for (u32 at = handoff_lane() * LINE_BYTES; at < bytes; at += HANDOFF_LANES * LINE_BYTES)
+        if (offset + at < $(plan.vector_bytes))
+            expect_line(worker.vectors + offset + at);
+}
+
+//@ local normed = false
+//@ for _, body in ipairs(plan.bodies) do normed = normed or body.prologue == "rmsnorm" end
+//@ if normed then
+// ---- the norm of a vector that the waves which hand off share: each adds up the squares of its
+// elements, and after a barrier each knows 1 / rms
+DEVICE void keep_squares(float squares) {
+    const float sum = sum_over<(int)WAVE_LANES>(squares);
+    if (lane() == 0)
+        lds.squares[handoff_wave()] = sum;
+}
+DEVICE float norm_scale(int elements) {
+    float sum = lds.squares[0];
+    UNROLL
+    for (u32 w = 1; w < HANDOFF_WAVES; w++)
+        sum += lds.squares[w];
+    return reciprocal_sqrt(sum / (float)elements + NORM_EPS);
+}
+
+//@ end
 // Takes a role of the XCD that this workgroup runs on. Returns whether there was one: surplus
 // workgroups leave, and an XCD that the table does not know stops the launch.
 DEVICE bool take_role(Worker &worker) {

@@ -15,8 +15,7 @@ DEVICE Slice after_layers_slice(const Worker &worker) {
 // fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
-    if constexpr (KIND & STREAMS)
-        stream_prefetch(stream, first_layer_slice(worker));
+    stream_prefetch<KIND>(worker, stream, first_layer_slice(worker));
     u32 token = argument_prompt()[0];
     NO_UNROLL
     for (u32 index = 0;; index++) { // of the position in this launch
@@ -33,45 +32,45 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             // rope
             const float *rope_1 =
                 argument_rope() + 0 + (u64)worker.position * 16;
-            for (int i = (int)lane(); i < 16; i += (int)WAVE_LANES)
+            for (int i = (int)handoff_lane(); i < 16; i += HANDOFF_LANES)
                 lds.rope[0 + i] = rope_1[i];
         }
 
         stage_embed<KIND>(worker, 0, token);                                                 // step 0   stage_embed.hip:26
         // ---- layer 0 ----
-        stage_qkv<KIND, attention_output_slice>(worker, stream, 1,                           // step 1   stage_linear.hip:149
+        stage_qkv<KIND, attention_output_slice>(worker, stream, 1,                           // step 1   stage_linear.hip:151
             {MAIL_QKV_1, epoch + 0}, 0x0);
-        stage_attention<KIND>(worker, 2,                                                     // step 2   stage_attention.hip:176
+        stage_attention<KIND>(worker, 2,                                                     // step 2   stage_attention.hip:212
             {MAIL_QKV_1, epoch + 0}, {MAIL_PARTS_2, epoch + 0}, 0x0, 0);
         stage_merge<KIND>(worker, 3,                                                         // step 3   stage_merge.hip:9
             {MAIL_PARTS_2, epoch + 0}, {MAIL_ATTENDED_3, epoch + 0});
-        stage_attention_output<KIND, gate_up_slice>(worker, stream, 4,                       // step 4   stage_linear.hip:149
+        stage_attention_output<KIND, gate_up_slice>(worker, stream, 4,                       // step 4   stage_linear.hip:151
             {MAIL_ATTENDED_3, epoch + 0}, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
         stage_add_attention_output<KIND>(worker, 5, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});   // step 5   stage_residual.hip:7
-        stage_gate_up<KIND, down_slice>(worker, stream, 6,                                   // step 6   stage_linear.hip:149
+        stage_gate_up<KIND, down_slice>(worker, stream, 6,                                   // step 6   stage_linear.hip:151
             {MAIL_GATED_6, epoch + 0}, 0x100);
-        stage_down<KIND, qkv_slice>(worker, stream, 7,                                       // step 7   stage_linear.hip:149
+        stage_down<KIND, qkv_slice>(worker, stream, 7,                                       // step 7   stage_linear.hip:151
             {MAIL_GATED_6, epoch + 0}, {MAIL_DOWN_7, epoch + 0});
         stage_add_down<KIND>(worker, 8, {MAIL_DOWN_7, epoch + 0});                           // step 8   stage_residual.hip:7
         // ---- layer 1 ----
-        stage_qkv<KIND, attention_output_slice>(worker, stream, 9,                           // step 9   stage_linear.hip:149
+        stage_qkv<KIND, attention_output_slice>(worker, stream, 9,                           // step 9   stage_linear.hip:151
             {MAIL_QKV_9, epoch + 0}, 0x200);
-        stage_attention<KIND>(worker, 10,                                                    // step 10   stage_attention.hip:176
+        stage_attention<KIND>(worker, 10,                                                    // step 10   stage_attention.hip:212
             {MAIL_QKV_9, epoch + 0}, {MAIL_PARTS_10, epoch + 0}, 0x2000, 0);
         stage_merge<KIND>(worker, 11,                                                        // step 11   stage_merge.hip:9
             {MAIL_PARTS_10, epoch + 0}, {MAIL_ATTENDED_11, epoch + 0});
-        stage_attention_output<KIND, gate_up_slice>(worker, stream, 12,                      // step 12   stage_linear.hip:149
+        stage_attention_output<KIND, gate_up_slice>(worker, stream, 12,                      // step 12   stage_linear.hip:151
             {MAIL_ATTENDED_11, epoch + 0}, {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
         stage_add_attention_output<KIND>(worker, 13, {MAIL_ATTENTION_OUTPUT_12, epoch + 0}); // step 13   stage_residual.hip:7
-        stage_gate_up<KIND, down_slice>(worker, stream, 14,                                  // step 14   stage_linear.hip:149
+        stage_gate_up<KIND, down_slice>(worker, stream, 14,                                  // step 14   stage_linear.hip:151
             {MAIL_GATED_14, epoch + 0}, 0x300);
-        stage_down<KIND, after_layers_slice>(worker, stream, 15,                             // step 15   stage_linear.hip:149
+        stage_down<KIND, after_layers_slice>(worker, stream, 15,                             // step 15   stage_linear.hip:151
             {MAIL_GATED_14, epoch + 0}, {MAIL_DOWN_15, epoch + 0});
         stage_add_down<KIND>(worker, 16, {MAIL_DOWN_15, epoch + 0});                         // step 16   stage_residual.hip:7
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(worker, stream, 17,                       // step 17   stage_linear.hip:149
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 17,                       // step 17   stage_linear.hip:151
                 {MAIL_CANDIDATES_17, epoch + 0}, 0x400);
             stage_select<KIND>(worker, 18,                                                   // step 18   stage_select.hip:14
                 {MAIL_CANDIDATES_17, epoch + 0}, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
@@ -82,7 +81,8 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             break;
         workgroup_barrier(); // everybody has read it
     }
-    if ((KIND & HANDS_OFF) && worker.cu == 0 && lane() == 0)
+    stream_close<KIND>(stream);
+    if ((KIND & HANDS_OFF) && worker.cu == 0 && handoff_lane() == 0)
         argument_control()->ended = 1;
 }
 
@@ -94,6 +94,7 @@ DEVICE void decode() {
     worker.mailboxes = argument_mailboxes();
     worker.step = 0;
     worker.position = argument_first_position();
+    stream_open();
     if (!take_role(worker))
         return;
     if constexpr (ONE_WAVE) {

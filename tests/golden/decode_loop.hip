@@ -25,8 +25,7 @@ DEVICE Slice next_layer_slice(const Worker &worker) {
 // fetch while it ends.
 template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
     Stream stream;
-    if constexpr (KIND & STREAMS)
-        stream_prefetch(stream, first_layer_slice(worker));
+    stream_prefetch<KIND>(worker, stream, first_layer_slice(worker));
     u32 token = argument_prompt()[0];
     NO_UNROLL
     for (u32 index = 0;; index++) { // of the position in this launch
@@ -43,28 +42,28 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             // rope
             const float *rope_1 =
                 argument_rope() + 0 + (u64)worker.position * 16;
-            for (int i = (int)lane(); i < 16; i += (int)WAVE_LANES)
+            for (int i = (int)handoff_lane(); i < 16; i += HANDOFF_LANES)
                 lds.rope[0 + i] = rope_1[i];
         }
 
         stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0});                       // step 0   stage_embed.hip:26
         NO_UNROLL
         for (u32 layer = 0; layer < LAYERS; layer++) {
-            stage_qkv<KIND, attention_output_slice>(worker, stream, 1 + layer * 5,           // step 1 + 5 a layer   stage_linear.hip:149
+            stage_qkv<KIND, attention_output_slice>(worker, stream, 1 + layer * 5,           // step 1 + 5 a layer   stage_linear.hip:151
                 {MAIL_HIDDEN, epoch + layer}, {MAIL_QKV, epoch + layer}, at(layer, 0x0, 0x200));
-            stage_attention<KIND>(worker, 2 + layer * 5,                                     // step 2 + 5 a layer   stage_attention.hip:176
+            stage_attention<KIND>(worker, 2 + layer * 5,                                     // step 2 + 5 a layer   stage_attention.hip:212
                 {MAIL_QKV, epoch + layer}, {MAIL_ATTENDED, epoch + layer}, far_at(layer, 0x0, 0x2000), 0);
-            stage_attention_output<KIND, gate_up_slice>(worker, stream, 3 + layer * 5,       // step 3 + 5 a layer   stage_linear.hip:149
+            stage_attention_output<KIND, gate_up_slice>(worker, stream, 3 + layer * 5,       // step 3 + 5 a layer   stage_linear.hip:151
                 {MAIL_ATTENDED, epoch + layer}, {MAIL_HIDDEN_2, epoch + layer});
-            stage_gate_up<KIND, down_slice>(worker, stream, 4 + layer * 5,                   // step 4 + 5 a layer   stage_linear.hip:149
+            stage_gate_up<KIND, down_slice>(worker, stream, 4 + layer * 5,                   // step 4 + 5 a layer   stage_linear.hip:151
                 {MAIL_HIDDEN_2, epoch + layer}, {MAIL_GATED, epoch + layer}, at(layer, 0x100, 0x200));
-            stage_down<KIND, next_layer_slice>(worker, stream, 5 + layer * 5,                // step 5 + 5 a layer   stage_linear.hip:149
+            stage_down<KIND, next_layer_slice>(worker, stream, 5 + layer * 5,                // step 5 + 5 a layer   stage_linear.hip:151
                 {MAIL_GATED, epoch + layer}, {MAIL_HIDDEN, epoch + 1 + layer});
         }
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:149
+            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:151
                 {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
             stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
                 {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
@@ -75,7 +74,8 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             break;
         workgroup_barrier(); // everybody has read it
     }
-    if ((KIND & HANDS_OFF) && worker.cu == 0 && lane() == 0)
+    stream_close<KIND>(stream);
+    if ((KIND & HANDS_OFF) && worker.cu == 0 && handoff_lane() == 0)
         argument_control()->ended = 1;
 }
 
@@ -87,6 +87,7 @@ DEVICE void decode() {
     worker.mailboxes = argument_mailboxes();
     worker.step = 0;
     worker.position = argument_first_position();
+    stream_open();
     if (!take_role(worker))
         return;
     if constexpr (ONE_WAVE) {

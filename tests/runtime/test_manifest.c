@@ -234,6 +234,8 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"weights.dtype", "\"q4\"", "dtype \"q4\""},
         {"weights.dtype", "\"f32\"", "dtype \"f32\" is none of bf16, fp16 and fp32"},
         {"weights.dtype", "\"fp32\"", "\"layers\" has 1344 bytes, its layout needs 2688"},
+        {"weights.unit_order", "\"columns\"", "neither \"rows\" nor \"fragments\""},
+        {"weights.unit_order", "\"fragments\"", "units of 4 x 4 are no fragments of 16 rows"},
         {"weights.regions[0].layout", "\"columns\"", "layout \"columns\""},
         {"weights.regions[0].bytes", "1345", "has 1345 bytes, its layout needs 1344"},
         {"weights.regions[1].offset", "1328", "ends at 1344, in element 1, which starts at 1328"},

@@ -29,7 +29,7 @@ static const char MANIFEST[] =
     "           {'rows': 65, 'inverse_frequencies': [0.5], 'amplitude': 2.0}],"
     " 'partitions': [{'name': 'even', 'first_tile': [0, 2, 3, 4]},"
     "                {'name': 'uneven', 'first_tile': [0, 3, 3, 5]}],"
-    " 'weights': {'dtype': 'bf16', 'regions': ["
+    " 'weights': {'dtype': 'bf16', 'unit_order': 'rows', 'regions': ["
     "   {'name': 'layers', 'offset': 0, 'bytes': 1344, 'layout': 'tiles', 'stages': ["
     "     {'step': 1, 'name': 'qkv', 'layer': 0, 'tiles': 4, 'tile_rows': 4, 'columns': 10,"
     "      'unit_columns': 4, 'partition': 'even', 'parts': ["

@@ -248,7 +248,7 @@ bool compute_merge(struct machine *machine, struct cu *cu) {
     const struct plan_body *body = names_of(machine, cu)->body;
     const int rows = body->tile_rows, splits = body->splits;
     const uint64_t *sums = cu->in, *values = cu->in + 2 * splits;
-    if (lds_elements(machine, "attended") < (int64_t)splits * (rows + 2))
+    if (lds_elements(machine, "merged") < (int64_t)splits * (rows + 2))
         return stray(machine, cu, "the merge has no room");
     struct attended all = {1, 0};
     for (int s = 0; s < splits; s++) {

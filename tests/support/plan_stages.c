@@ -260,7 +260,7 @@ static bool compute_residual(struct machine *machine, struct cu *cu) {
     const bool normed = is(body->prologue, "rmsnorm");
     uint64_t all = 0;
     if (normed) {
-        if (lds_elements(machine, "activation") < body->rows)
+        if (lds_elements(machine, "summand") < body->rows)
             return stray(machine, cu, "the norm has no room");
         all = with_vector(machine, cu, mixed(cu->in, body->rows), names->stage->norm_offset, 0,
                           body->rows);
@@ -277,7 +277,7 @@ static bool compute_residual(struct machine *machine, struct cu *cu) {
 static bool compute_select(struct machine *machine, struct cu *cu) {
     struct best best = {0, UINT32_MAX};
     const int cus = machine->plan->machine.cus, position = cu->position;
-    if (cu->await_count < 2 * cus || lds_elements(machine, "activation") < cu->await_count)
+    if (cu->await_count < 2 * cus || lds_elements(machine, "candidates") < cu->await_count)
         return stray(machine, cu, "it does not select among all");
     for (int i = 0; i < cus; i++)
         if (cu->in[2 * i + 1] != UINT32_MAX && (!best.score || cu->in[2 * i] > best.score))

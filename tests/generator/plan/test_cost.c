@@ -56,7 +56,7 @@ static void expect_lds(const char *name, int at_least, int at_most) {
 static void test_lds_of_a_llama(void **state) {
     (void)state;
     made_plan_open(&made, "austen-3m", "mi300x", "kv_splits=1");
-    expect_lds("activation", 768, 768);  // columns of down; 608 candidates are fewer
+    expect_lds("activation", 768, 768);  // columns of down
     expect_lds("partial", 8 * 8, 8 * 8); // 8 waves, one tile of 8 rows
     expect_lds("residual", 4, 4);        // one tile of 2 rows, padded
     expect_lds("rope", 64, 64);          // cosine and sine of 32 pairs
@@ -64,6 +64,8 @@ static void test_lds_of_a_llama(void **state) {
     expect_lds("key", 64, 64);
     expect_lds("attended", 8 * 2 * 66, 8 * 2 * 66);
     expect_lds("token", 4, 4);
+    expect_lds("squares", 1, 4);
+    expect_lds("candidates", 2 * 304, 2 * 304);
     // padded, so that no CU takes two workgroups
     assert_in_range(lds_bytes(&made.plan), 33 * 1024, 33 * 1024 + 15);
     assert_int_equal(made.plan.machine.lds_minimum_bytes, 33 * 1024);
@@ -76,9 +78,11 @@ static void test_lds_that_is_shared(void **state) {
         const char *name, *shared;
     } expected[] = {{"residual", NULL},        {"rope", NULL},
                     {"token", NULL},           {"role", NULL},
+                    {"squares", NULL},         {"candidates", NULL},
                     {"query", "attention"},    {"key", "attention"},
-                    {"attended", "attention"}, {"activation", "product"},
-                    {"partial", "product"},    {"padding", NULL}};
+                    {"attended", "attention"}, {"merged", "attention"},
+                    {"activation", "product"}, {"partial", "product"},
+                    {"padding", NULL}};
     made_plan_open(&made, "austen-3m", "mi300x", "");
     assert_int_equal(made.plan.lds_count, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
@@ -93,7 +97,7 @@ static void test_lds_that_is_shared(void **state) {
 static void test_candidates_need_lds_too(void **state) {
     (void)state;
     made_plan_open(&made, "tests/specs/tiny.lua", "host", "cus=400");
-    expect_lds("activation", 800, 800);
+    expect_lds("candidates", 800, 800);
 }
 
 static void test_lds_of_others(void **state) {

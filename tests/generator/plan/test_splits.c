@@ -173,9 +173,9 @@ static void test_lds_of_a_merge(void **state) {
     made_plan_open(&made, "tests/specs/tiny.lua", "host", "cus=5 kv_splits=60");
     const struct plan_body *merge = need_body(&made.plan, "merge");
     const int needed = 60 * (merge->tile_rows + 2);
-    const struct plan_lds *attended = need_lds(&made.plan, "attended");
-    assert_in_range(attended->elements, needed, needed + 3);
-    assert_string_equal(attended->shared, "attention");
+    const struct plan_lds *merged = need_lds(&made.plan, "merged");
+    assert_in_range(merged->elements, needed, needed + 3);
+    assert_string_equal(merged->shared, "attention");
 }
 
 // A window of few positions is no reason to split; the widest layer counts.
