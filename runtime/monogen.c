@@ -363,7 +363,7 @@ bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
                    struct monogen_error *error) {
     const struct session *session = &model->session;
     if (!session->backend->sweep)
-        return monogen_fail(error, MONOGEN_BAD_USAGE, "device %s has no bandwidth sweep yet",
+        return monogen_fail(error, MONOGEN_BAD_USAGE, "device %s has no sweep of its own",
                             session->backend->name);
     *bytes = session->manifest->memory.weights_bytes;
     return session->backend->sweep(session->device, &session->memories[ARGUMENT_weights], *bytes,

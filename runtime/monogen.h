@@ -93,7 +93,7 @@ bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, u
 
 // For measurements. Reads all weights once, as fast as the device can, with as many workgroups as
 // the kernel has: the bandwidth that a kernel's own can be compared with. *bytes: of the weights.
-// False after filling *error; MONOGEN_BAD_USAGE where the device has no such sweep yet.
+// False after filling *error; MONOGEN_BAD_USAGE on a GPU, where that takes a kernel of its own.
 bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
                    struct monogen_error *error);
 

@@ -81,18 +81,6 @@ bool measure_launch(struct monogen *model, const struct measure_request *request
     return measured || (!interrupted() && report_runtime_error(&error, diagnostics));
 }
 
-bool measure_sweep(struct monogen *model, struct measured_sweep *sweep,
-                   struct diagnostics *diagnostics) {
-    struct monogen_error error = {0};
-    *sweep = (struct measured_sweep){0};
-    const double started = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
-    sweep->there = monogen_sweep(model, &sweep->seconds, &sweep->bytes, &error);
-    sweep->processor_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - started;
-    if (!sweep->there && error.status != MONOGEN_BAD_USAGE)
-        return report_runtime_error(&error, diagnostics);
-    return !interrupted();
-}
-
 double measure_kv_bytes(const struct plan_plan *plan, double positions) {
     double bytes = 0;
     for (int i = 0; i < plan->stages_count; i++) {

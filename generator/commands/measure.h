@@ -1,4 +1,4 @@
-// Measure: the speed of an open kernel, and of the memory under it, one launch or sweep at a time.
+// Measure: the speed of an open kernel, one launch at a time.
 #ifndef GENERATOR_COMMANDS_MEASURE_H
 #define GENERATOR_COMMANDS_MEASURE_H
 
@@ -36,16 +36,6 @@ bool measure_prepare(struct monogen *model, uint32_t positions, uint64_t seed,
 // measure_prepare for as many positions. False after adding a diagnostic, and after a signal.
 bool measure_launch(struct monogen *model, const struct measure_request *request,
                     struct measured_launch *launch, struct diagnostics *diagnostics);
-
-struct measured_sweep {
-    bool there; // the device has a sweep
-    size_t bytes;
-    double seconds, processor_seconds;
-};
-
-// Sweeps over the weights once. False after adding a diagnostic, and after a signal.
-bool measure_sweep(struct monogen *model, struct measured_sweep *sweep,
-                   struct diagnostics *diagnostics);
 
 // Bytes of K and V that a token reads at a context of that many positions, its own included.
 double measure_kv_bytes(const struct plan_plan *plan, double positions);

@@ -83,11 +83,17 @@ static void the_report_is_whole(void **state) {
         assert_true(number_of(context, "processor_share_percent") > 0);
         assert_int_equal(strlen(digest_of(json, i)), DIGEST_TEXT_BYTES - 1);
     }
-    json_t *sweep = json_object_get(json, "sweep");
+    json_t *sweep = json_object_get(json, "sweep"), *ways = json_object_get(sweep, "ways");
+    json_t *way = json_array_get(ways, 0); // the host has one way
     expect_units(sweep);
-    assert_int_equal(json_array_size(json_object_get(sweep, "gbps_runs")), 3);
-    assert_true(number_of(sweep, "gbps_best") >= number_of(sweep, "gbps_median"));
-    assert_true(number_of(sweep, "read_bytes") >= 7e6);
+    expect_units(way);
+    assert_int_equal(json_array_size(ways), 1);
+    assert_string_equal(json_string_value(json_object_get(way, "way")), "plain loads");
+    assert_int_equal(json_array_size(json_object_get(way, "gbps_runs")), 3);
+    assert_true(number_of(way, "gbps_best") >= number_of(way, "gbps_median"));
+    assert_true(number_of(way, "gbps_best") == number_of(sweep, "gbps_best"));
+    assert_true(number_of(way, "workgroups_count") == 1);
+    assert_true(number_of(sweep, "memory_bytes") >= 7e6);
     json_decref(json);
 }
 
@@ -145,6 +151,7 @@ static void the_table_says_the_same(void **state) {
         0, "bench austen-3m --device host --weights specs/checkpoints/austen-3m -n 3 --repeats 1");
     expect_part(words_of(&result.output), "specs/checkpoints/austen-3m weights (bf16), kv bf16");
     expect_part(words_of(&result.output), "\n64 ");
+    expect_part(words_of(&result.output), "\nsweep    plain loads ");
     expect_part(words_of(&result.output), "threads read the 7.3 MB of weights");
     process_result_close(&result);
 }
