@@ -370,6 +370,11 @@ bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
                                    seconds, error);
 }
 
+bool monogen_energy(struct monogen *model, double *joules) {
+    const struct session *session = &model->session;
+    return session->backend->energy && session->backend->energy(session->device, joules);
+}
+
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }
 
 uint32_t monogen_context(const struct monogen *model) {

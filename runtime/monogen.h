@@ -97,6 +97,11 @@ bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, u
 bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
                    struct monogen_error *error);
 
+// For measurements. The energy that the device has used since some time past, in joules: the
+// difference of two answers is what was used between them, to within the tenth of a second by which
+// the counter may lag. False where nothing tells it.
+bool monogen_energy(struct monogen *model, double *joules);
+
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);
 bool monogen_has_tokenizer(const struct monogen *model);

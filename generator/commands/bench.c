@@ -68,13 +68,18 @@ static bool run_sweeps(struct bench *bench) {
     return true;
 }
 
+static struct measure_request request_of(const struct bench *bench,
+                                         const struct bench_context *context) {
+    return (struct measure_request){.context_positions = context->positions,
+                                    .tokens = bench->tokens,
+                                    .first_token =
+                                        measure_first_token(&bench->kernel->generation.plan),
+                                    .seed = (uint64_t)bench->line->seed};
+}
+
 // repeat -1: the warm-up.
 static bool run_context(struct bench *bench, struct bench_context *context, int repeat) {
-    const struct measure_request request = {
-        .context_positions = context->positions,
-        .tokens = bench->tokens,
-        .first_token = measure_first_token(&bench->kernel->generation.plan),
-        .seed = (uint64_t)bench->line->seed};
+    const struct measure_request request = request_of(bench, context);
     struct measured_launch launch;
     if (!measure_launch(bench->kernel->model, &request, &launch, bench->diagnostics))
         return false;
@@ -92,6 +97,20 @@ static bool run_context(struct bench *bench, struct bench_context *context, int 
                           context->positions, repeat + 1);
 }
 
+// The counter of energy lags by up to a tenth of a second: a twentieth of this time.
+static const double ENERGY_SECONDS = 2;
+
+static bool run_energy(struct bench *bench) {
+    bool good = true;
+    report_progress("measuring: energy ...");
+    for (int i = 0; good && i < bench->context_count; i++) {
+        const struct measure_request request = request_of(bench, &bench->contexts[i]);
+        good = measure_energy(bench->kernel->model, &request, ENERGY_SECONDS,
+                              &bench->contexts[i].energy, bench->diagnostics);
+    }
+    return good;
+}
+
 // Contexts and sweeps take turns, so that what else the machine does falls on all alike.
 static bool measure(struct bench *bench) {
     bool good = measure_prepare(bench->kernel->model, longest_context(bench),
@@ -105,6 +124,7 @@ static bool measure(struct bench *bench) {
         for (int i = 0; good && i < bench->context_count; i++)
             good = run_context(bench, &bench->contexts[i], repeat);
     }
+    good = good && run_energy(bench);
     report_stage_end();
     return good;
 }

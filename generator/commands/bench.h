@@ -6,6 +6,7 @@
 #include "generator/base/statistics.h"
 #include "generator/commands/command_line.h"
 #include "generator/commands/kernel.h"
+#include "generator/commands/measure.h"
 #include "generator/commands/sweep.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct bench_context {
     struct statistics us, processor_us;
     double kv_bytes, read_gbps;
     double sweep_share_percent, processor_share_percent; // where there is a sweep
+    struct measured_energy energy;
     uint32_t launches;
     char text_digest[DIGEST_TEXT_BYTES];
 };

@@ -24,11 +24,20 @@ static const char *percent_text(const struct bench *bench, double percent) {
     return has_sweep(bench) ? arena_format(bench->arena, "%.1f%%", percent) : "-";
 }
 
+// Of processors the time, of a GPU the energy.
+static const char *last_column(const struct bench *bench, const struct bench_context *context) {
+    if (bench_uses_processors(bench))
+        return percent_text(bench, context->processor_share_percent);
+    return context->energy.there
+               ? arena_format(bench->arena, "%.3f", context->energy.joules_per_token)
+               : "-";
+}
+
 static void print_contexts(const struct bench *bench) {
     struct arena *arena = bench->arena;
-    printf(
-        "context  us/token     min      max  spread  tokens/s  read a token          GB/s  of sweep"
-        "  cpu time  text\n");
+    printf("context  us/token     min      max  spread  tokens/s  read a token          GB/s  of "
+           "sweep  %8s  text\n",
+           bench_uses_processors(bench) ? "cpu time" : "J/token");
     for (int i = 0; i < bench->context_count; i++) {
         const struct bench_context *context = &bench->contexts[i];
         const char *bytes =
@@ -37,9 +46,7 @@ static void print_contexts(const struct bench *bench) {
         printf("%-7" PRIu32 " %9.1f %7.1f %8.1f %6.1f%% %9.2f  %-19s %6.2f  %8s  %8s  %.*s\n",
                context->positions, context->us.median, context->us.least, context->us.most,
                context->us.spread_percent, 1e6 / context->us.median, bytes, context->read_gbps,
-               percent_text(bench, context->sweep_share_percent),
-               bench_uses_processors(bench) ? percent_text(bench, context->processor_share_percent)
-                                            : "-",
+               percent_text(bench, context->sweep_share_percent), last_column(bench, context),
                DIGEST_SHOWN, context->text_digest);
     }
 }
@@ -103,6 +110,9 @@ static struct value *context_value(const struct bench *bench, const struct bench
                     bench_uses_processors(bench) ? value_number(arena, context->processor_us.median)
                                                  : value_nil(arena));
     set_number(arena, table, "tokens_per_second", 1e6 / context->us.median);
+    value_table_set(arena, table, "joules_per_token",
+                    context->energy.there ? value_number(arena, context->energy.joules_per_token)
+                                          : value_nil(arena));
     set_number(arena, table, "weights_bytes_per_token", bench_weight_bytes(bench));
     set_number(arena, table, "kv_bytes_per_token", context->kv_bytes);
     set_number(arena, table, "read_gbps", context->read_gbps);

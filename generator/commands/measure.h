@@ -37,6 +37,17 @@ bool measure_prepare(struct monogen *model, uint32_t positions, uint64_t seed,
 bool measure_launch(struct monogen *model, const struct measure_request *request,
                     struct measured_launch *launch, struct diagnostics *diagnostics);
 
+struct measured_energy {
+    bool there; // the device tells its energy
+    double joules_per_token;
+};
+
+// Launches like measure_launch again and again, at least for `seconds`, and tells what all that
+// time took, the pauses between the launches (below a thousandth) included. Requires and leaves
+// behind what measure_launch does. False after adding a diagnostic, and after a signal.
+bool measure_energy(struct monogen *model, const struct measure_request *request, double seconds,
+                    struct measured_energy *energy, struct diagnostics *diagnostics);
+
 // Bytes of K and V that a token reads at a context of that many positions, its own included.
 double measure_kv_bytes(const struct plan_plan *plan, double positions);
 

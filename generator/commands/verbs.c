@@ -69,7 +69,9 @@ const struct verb verbs[] = {
      "best sweep; \"cpu time\" the same ratio in processor time, which other programs on the\n"
      "machine hardly change (time that CUs wait for each other counts). \"text\" is a digest of "
      "the\n"
-     "tokens: equal for equal results.\n",
+     "tokens: equal for equal results. \"J/token\" is the energy of a GPU's whole board, where "
+     "the\n"
+     "driver tells it.\n",
      NULL, bench_command},
     {"tune", "SPEC|HF_DIR [OPTION]...", 1, 1,
      "measures how many CUs and which tiles are fastest on this machine, and keeps the best",

@@ -66,6 +66,10 @@ struct backend {
     // and opens like any other. Requires: no launch is running.
     bool (*sweep)(struct device *device, const struct device_memory *memory, size_t bytes,
                   double *seconds, struct monogen_error *error);
+
+    // Energy that the device has used since some time past, in joules. False where nothing tells
+    // it. NULL: nothing ever does.
+    bool (*energy)(struct device *device, double *joules);
 };
 
 extern const struct backend backend_host; // shared object, one thread a CU

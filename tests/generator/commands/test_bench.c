@@ -81,6 +81,7 @@ static void the_report_is_whole(void **state) {
         assert_true(gbps > 0.999 * bytes / median / 1e3 && gbps < 1.001 * bytes / median / 1e3);
         assert_true(number_of(context, "sweep_share_percent") > 0);
         assert_true(number_of(context, "processor_share_percent") > 0);
+        assert_true(json_is_null(json_object_get(context, "joules_per_token")));
         assert_int_equal(strlen(digest_of(json, i)), DIGEST_TEXT_BYTES - 1);
     }
     json_t *sweep = json_object_get(json, "sweep"), *ways = json_object_get(sweep, "ways");

@@ -91,6 +91,15 @@ int cuDeviceGetName(char *name, int bytes, int device) {
     return SUCCESS;
 }
 
+int cuDeviceGetPCIBusId(char *bus_id, int bytes, int device) {
+    record("cuDeviceGetPCIBusId of %d", device);
+    FAIL_IF_ASKED(__func__);
+    if (!is_handle(device))
+        return INVALID_DEVICE;
+    snprintf(bus_id, (size_t)bytes, "0000:1B:00.0");
+    return SUCCESS;
+}
+
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     record("cuDeviceGetAttribute %d of %d", attribute, device);
     FAIL_IF_ASKED(__func__);
