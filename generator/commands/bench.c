@@ -4,6 +4,7 @@
 #include "generator/commands/commands.h"
 #include "generator/commands/interrupt.h"
 #include "generator/commands/measure.h"
+#include "generator/commands/peer.h"
 #include "generator/commands/report.h"
 
 #include <errno.h>
@@ -160,6 +161,53 @@ static void evaluate(struct bench *bench) {
     }
 }
 
+// ---- the peer -----------------------------------------------------------------------------------
+
+static struct bench_peer *peer_row(struct bench *bench, const struct peer_figure *figure) {
+    for (size_t i = 0; i < bench->peer_count; i++)
+        if (bench->peers[i].positions == figure->positions &&
+            strcmp(bench->peers[i].name, figure->name) == 0)
+            return &bench->peers[i];
+    bench->peers = arena_grow(bench->arena, bench->peers, bench->peer_count, sizeof *bench->peers);
+    bench->peers[bench->peer_count] =
+        (struct bench_peer){.name = figure->name, .positions = figure->positions};
+    return &bench->peers[bench->peer_count++];
+}
+
+// Runs the peer, if there is one, for the run-th time (from 1). It has the device for itself: the
+// kernel is not open.
+static bool run_peer(struct bench *bench, const char *when, int run) {
+    const struct command_line *line = bench->line;
+    const struct peer_request request = {line->peer, line->arguments[0], line->contexts,
+                                         bench->tokens};
+    struct peer_figures figures;
+    if (!line->peer)
+        return true;
+    report_progress("measuring: the peer, %s ...", when);
+    const bool good = peer_run(&request, bench->arena, &figures, bench->diagnostics);
+    report_stage_end();
+    for (size_t i = 0; good && i < figures.count; i++) {
+        struct bench_peer *row = peer_row(bench, &figures.items[i]);
+        if (row->newest_run != run) // of figures told twice in a run the first one
+            row->us_per_token[row->runs++] = figures.items[i].us_per_token;
+        row->newest_run = run;
+    }
+    return good;
+}
+
+// A peer counts with its best run, so that chance does not speak for us.
+static void evaluate_peers(struct bench *bench) {
+    for (size_t i = 0; i < bench->peer_count; i++) {
+        struct bench_peer *peer = &bench->peers[i];
+        peer->best_us = statistics_of(peer->us_per_token, peer->runs).least;
+        for (int k = bench->context_count - 1; k >= 0; k--)
+            if (peer->positions < 0 || bench->contexts[k].positions == peer->positions)
+                peer->ours = &bench->contexts[k];
+        if (peer->ours)
+            peer->speed_ratio = peer->best_us / peer->ours->us.median;
+    }
+}
+
 // ---- the command --------------------------------------------------------------------------------
 
 static double *doubles(struct bench *bench, size_t count) {
@@ -189,18 +237,21 @@ bool bench_command(const struct command_line *line, struct diagnostics *diagnost
                           .repeats = (size_t)line->repeats};
     bool good = read_contexts(&bench, line->contexts) &&
                 installation_find(&arena, &installation, diagnostics) &&
-                open_kernel(&bench, &installation) &&
+                run_peer(&bench, "before", 1) && open_kernel(&bench, &installation) &&
                 sweep_open(&kernel, &installation, line->cache, &bench.sweep, diagnostics);
     if (good) {
         allocate(&bench);
         good = measure(&bench);
     }
+    sweep_close(&bench.sweep);
+    kernel_unload(&kernel);
+    good = good && run_peer(&bench, "after", 2);
     if (good) {
         evaluate_sweeps(&bench);
         evaluate(&bench);
+        evaluate_peers(&bench);
         bench_print(&bench, line->json);
     }
-    sweep_close(&bench.sweep);
     kernel_close(&kernel);
     arena_close(&arena);
     return good;

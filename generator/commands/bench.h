@@ -33,6 +33,21 @@ struct bench_sweep {
     struct statistics speed, processor_speed;
 };
 
+enum { PEER_RUNS = 2 }; // before and after the kernel
+
+// One row of a peer, as its runs told it.
+struct bench_peer {
+    const char *name;
+    int64_t positions;                // of its context; -1: it did not say
+    double us_per_token[PEER_RUNS];   // [runs]
+    size_t runs;                      // that told it
+    int newest_run;                   // of those, from 1
+    double best_us;                   // the least of them
+    const struct bench_context *ours; // that it is compared with: the context that it says, else
+                                      // the first; NULL: that one was not measured
+    double speed_ratio;               // how many times as fast as its best ours is; with `ours`
+};
+
 struct bench {
     const struct command_line *line;
     struct arena *arena;
@@ -46,6 +61,8 @@ struct bench {
     struct bench_sweep sweeps[SWEEP_MOST_WAYS]; // [sweep.way_count]
     size_t sweep_count;                         // of each way
     int best_way;                               // the one that read fastest
+    struct bench_peer *peers;
+    size_t peer_count;
 };
 
 double bench_weight_bytes(const struct bench *bench); // of a token

@@ -71,6 +71,23 @@ static void print_sweeps(const struct bench *bench) {
                bench->kernel->generation.plan.machine.backend);
 }
 
+// "64"; "?" where the peer does not say.
+static const char *positions_text(const struct bench *bench, int64_t positions) {
+    return positions < 0 ? "?" : arena_format(bench->arena, "%" PRId64, positions);
+}
+
+static void print_peers(const struct bench *bench) {
+    if (bench->peer_count > 0)
+        printf("context  us/token     max  tokens/s  ours is  peer\n");
+    for (size_t i = 0; i < bench->peer_count; i++) {
+        const struct bench_peer *peer = &bench->peers[i];
+        printf(
+            "%-7s %9.1f %7.1f %9.2f  %7s  %s\n", positions_text(bench, peer->positions),
+            peer->best_us, statistics_of(peer->us_per_token, peer->runs).most, 1e6 / peer->best_us,
+            peer->ours ? arena_format(bench->arena, "%.2fx", peer->speed_ratio) : "-", peer->name);
+    }
+}
+
 static void print_text(const struct bench *bench) {
     const struct plan_plan *plan = &bench->kernel->generation.plan;
     printf("%s on %s, %d CUs, %s weights (%s), kv %s, engine %s, tuning %s\n", plan->model,
@@ -81,6 +98,7 @@ static void print_text(const struct bench *bench) {
            bench->tokens, bench->repeats);
     print_contexts(bench);
     print_sweeps(bench);
+    print_peers(bench);
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -156,11 +174,29 @@ static struct value *sweep_value(const struct bench *bench) {
     return table;
 }
 
+static struct value *peer_value(const struct bench *bench, const struct bench_peer *peer) {
+    struct arena *arena = bench->arena;
+    struct value *table = value_table(arena);
+    report_set_text(arena, table, "name", peer->name);
+    value_table_set(arena, table, "context_positions",
+                    peer->positions < 0 ? value_nil(arena) : value_integer(arena, peer->positions));
+    set_number(arena, table, "us_per_token_min", peer->best_us);
+    value_table_set(arena, table, "us_per_token_runs",
+                    numbers_value(arena, peer->us_per_token, peer->runs));
+    set_number(arena, table, "tokens_per_second", 1e6 / peer->best_us);
+    value_table_set(arena, table, "compared_with_context_positions",
+                    peer->ours ? value_integer(arena, peer->ours->positions) : value_nil(arena));
+    value_table_set(arena, table, "speed_ratio",
+                    peer->ours ? value_number(arena, peer->speed_ratio) : value_nil(arena));
+    return table;
+}
+
 static void print_json(const struct bench *bench) {
     const struct generation *generation = &bench->kernel->generation;
     const struct plan_plan *plan = &generation->plan;
     struct arena *arena = bench->arena;
     struct value *result = value_table(arena), *contexts = value_list(arena);
+    struct value *peers = value_list(arena);
     char machine[512];
     backend_by_name(plan->machine.backend)->probe(NULL, machine, sizeof machine);
     report_set_text(arena, result, "model", plan->model);
@@ -184,6 +220,9 @@ static void print_json(const struct bench *bench) {
     for (int i = 0; i < bench->context_count; i++)
         value_list_add(arena, contexts, context_value(bench, &bench->contexts[i]));
     value_table_set(arena, result, "contexts", contexts);
+    for (size_t i = 0; i < bench->peer_count; i++)
+        value_list_add(arena, peers, peer_value(bench, &bench->peers[i]));
+    value_table_set(arena, result, "peers", peers);
     report_value(result, true);
 }
 

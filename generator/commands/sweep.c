@@ -52,7 +52,7 @@ bool sweep_open(const struct kernel *kernel, const struct installation *installa
 
 void sweep_close(struct sweep *sweep) {
     sweep_device_close(sweep->device);
-    *sweep = (struct sweep){0};
+    sweep->device = NULL;
 }
 
 static bool run_host(struct monogen *model, struct sweep_speed *speed,

@@ -29,7 +29,7 @@ struct sweep {
 // either way.
 bool sweep_open(const struct kernel *kernel, const struct installation *installation,
                 const char *cache, struct sweep *sweep, struct diagnostics *diagnostics);
-void sweep_close(struct sweep *sweep); // {0} is fine
+void sweep_close(struct sweep *sweep); // {0} is fine; what it says of itself stays
 
 struct sweep_speed {
     double gbps; // by the clock
