@@ -363,11 +363,16 @@ bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
                    struct monogen_error *error) {
     const struct session *session = &model->session;
     if (!session->backend->sweep)
-        return monogen_fail(error, MONOGEN_BAD_USAGE, "device %s has no bandwidth sweep yet",
+        return monogen_fail(error, MONOGEN_BAD_USAGE, "device %s has no sweep of its own",
                             session->backend->name);
     *bytes = session->manifest->memory.weights_bytes;
     return session->backend->sweep(session->device, &session->memories[ARGUMENT_weights], *bytes,
                                    seconds, error);
+}
+
+bool monogen_energy(struct monogen *model, double *joules) {
+    const struct session *session = &model->session;
+    return session->backend->energy && session->backend->energy(session->device, joules);
 }
 
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }

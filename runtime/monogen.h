@@ -93,9 +93,14 @@ bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, u
 
 // For measurements. Reads all weights once, as fast as the device can, with as many workgroups as
 // the kernel has: the bandwidth that a kernel's own can be compared with. *bytes: of the weights.
-// False after filling *error; MONOGEN_BAD_USAGE where the device has no such sweep yet.
+// False after filling *error; MONOGEN_BAD_USAGE on a GPU, where that takes a kernel of its own.
 bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
                    struct monogen_error *error);
+
+// For measurements. The energy that the device has used since some time past, in joules: the
+// difference of two answers is what was used between them, to within the tenth of a second by which
+// the counter may lag. False where nothing tells it.
+bool monogen_energy(struct monogen *model, double *joules);
 
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);

@@ -171,8 +171,13 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
     return good && !interrupted();
 }
 
-void kernel_close(struct kernel *kernel) {
+void kernel_unload(struct kernel *kernel) {
     monogen_close(kernel->model);
+    kernel->model = NULL;
+}
+
+void kernel_close(struct kernel *kernel) {
+    kernel_unload(kernel);
     generation_close(&kernel->generation);
     *kernel = (struct kernel){0};
 }

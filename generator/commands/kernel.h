@@ -27,6 +27,7 @@ bool kernel_place(const struct installation *installation, const char *wanted, s
 // way.
 bool kernel_open(const struct command_line *line, const struct installation *installation,
                  const char *weights, struct kernel *kernel, struct diagnostics *diagnostics);
-void kernel_close(struct kernel *kernel); // {0} is fine
+void kernel_unload(struct kernel *kernel); // closes the model: the device is free
+void kernel_close(struct kernel *kernel);  // {0} is fine
 
 #endif

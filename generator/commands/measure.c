@@ -64,33 +64,67 @@ static bool generate(struct monogen *model, const struct measure_request *reques
     return true;
 }
 
+// The K and V that a launch writes are random again.
+static bool restore(struct monogen *model, const struct measure_request *request,
+                    struct monogen_error *error) {
+    const uint32_t first = request->context_positions, last = monogen_context(model) - 1;
+    const uint32_t end = last - first > request->tokens ? first + request->tokens : last;
+    return monogen_fill_context(model, first, end, request->seed, error);
+}
+
+// Goes to where the launch starts: the context behind it is as some launch left it, which no token
+// sees before it is written again.
+static bool rewind_context(struct monogen *model, const struct measure_request *request,
+                           struct monogen_error *error) {
+    return monogen_fill_context(model, request->context_positions, request->context_positions,
+                                request->seed, error);
+}
+
 bool measure_launch(struct monogen *model, const struct measure_request *request,
                     struct measured_launch *launch, struct diagnostics *diagnostics) {
     struct arena arena = {0};
     struct monogen_error error = {0};
-    const uint32_t first = request->context_positions, last = monogen_context(model) - 1;
-    const uint32_t end = last - first > request->tokens ? first + request->tokens : last;
     struct collected collected = {arena_array(&arena, request->tokens, sizeof *collected.ids), 0};
     *launch = (struct measured_launch){0};
-    const bool measured = monogen_fill_context(model, first, first, request->seed, &error) &&
+    const bool measured = rewind_context(model, request, &error) &&
                           generate(model, request, &collected, launch, &error) &&
-                          monogen_fill_context(model, first, end, request->seed, &error);
+                          restore(model, request, &error);
     if (measured)
         digest_tokens(&collected, launch->text_digest);
     arena_close(&arena);
     return measured || (!interrupted() && report_runtime_error(&error, diagnostics));
 }
 
-bool measure_sweep(struct monogen *model, struct measured_sweep *sweep,
-                   struct diagnostics *diagnostics) {
+static bool launch_again(struct monogen *model, const struct measure_request *request,
+                         struct collected *collected, struct monogen_error *error) {
+    struct measured_launch launch = {0};
+    collected->count = 0;
+    return rewind_context(model, request, error) &&
+           generate(model, request, collected, &launch, error);
+}
+
+bool measure_energy(struct monogen *model, const struct measure_request *request, double seconds,
+                    struct measured_energy *energy, struct diagnostics *diagnostics) {
+    struct arena arena = {0};
     struct monogen_error error = {0};
-    *sweep = (struct measured_sweep){0};
-    const double started = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
-    sweep->there = monogen_sweep(model, &sweep->seconds, &sweep->bytes, &error);
-    sweep->processor_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - started;
-    if (!sweep->there && error.status != MONOGEN_BAD_USAGE)
-        return report_runtime_error(&error, diagnostics);
-    return !interrupted();
+    double before = 0, after = 0, tokens = 0;
+    *energy = (struct measured_energy){.there = monogen_energy(model, &before)};
+    if (!energy->there)
+        return true;
+    struct collected collected = {arena_array(&arena, request->tokens, sizeof *collected.ids), 0};
+    // The first launch brings the device to its clocks.
+    bool good = launch_again(model, request, &collected, &error);
+    energy->there = monogen_energy(model, &before);
+    for (const double start = clock_seconds(CLOCK_MONOTONIC);
+         good && (tokens == 0 || clock_seconds(CLOCK_MONOTONIC) - start < seconds);
+         tokens += request->tokens)
+        good = launch_again(model, request, &collected, &error);
+    energy->there = energy->there && monogen_energy(model, &after);
+    good = good && restore(model, request, &error);
+    if (good)
+        energy->joules_per_token = (after - before) / tokens;
+    arena_close(&arena);
+    return good || (!interrupted() && report_runtime_error(&error, diagnostics));
 }
 
 double measure_kv_bytes(const struct plan_plan *plan, double positions) {

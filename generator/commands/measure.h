@@ -1,4 +1,4 @@
-// Measure: the speed of an open kernel, and of the memory under it, one launch or sweep at a time.
+// Measure: the speed of an open kernel, one launch at a time.
 #ifndef GENERATOR_COMMANDS_MEASURE_H
 #define GENERATOR_COMMANDS_MEASURE_H
 
@@ -37,15 +37,16 @@ bool measure_prepare(struct monogen *model, uint32_t positions, uint64_t seed,
 bool measure_launch(struct monogen *model, const struct measure_request *request,
                     struct measured_launch *launch, struct diagnostics *diagnostics);
 
-struct measured_sweep {
-    bool there; // the device has a sweep
-    size_t bytes;
-    double seconds, processor_seconds;
+struct measured_energy {
+    bool there; // the device tells its energy
+    double joules_per_token;
 };
 
-// Sweeps over the weights once. False after adding a diagnostic, and after a signal.
-bool measure_sweep(struct monogen *model, struct measured_sweep *sweep,
-                   struct diagnostics *diagnostics);
+// Launches like measure_launch again and again, at least for `seconds`, and tells what all that
+// time took, the pauses between the launches (below a thousandth) included. Requires and leaves
+// behind what measure_launch does. False after adding a diagnostic, and after a signal.
+bool measure_energy(struct monogen *model, const struct measure_request *request, double seconds,
+                    struct measured_energy *energy, struct diagnostics *diagnostics);
 
 // Bytes of K and V that a token reads at a context of that many positions, its own included.
 double measure_kv_bytes(const struct plan_plan *plan, double positions);

@@ -209,6 +209,13 @@ const struct option option_table[] = {
      .initial = "5",
      .least = 1,
      .most = 1000},
+    {.name = "--peer",
+     .argument = "CMD",
+     .verbs = VERB_BENCH,
+     .kind = OPTION_TEXT,
+     .offset = IN_LINE(peer),
+     .meaning = "run another program by sh -c, once before and once after, and compare with the "
+                "speed that it prints (docs/performance.md)"},
     {.name = "--golden",
      .argument = "FILE",
      .verbs = VERB_VERIFY,

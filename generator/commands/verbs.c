@@ -58,16 +58,20 @@ const struct verb verbs[] = {
     {"bench", "SPEC|HF_DIR [OPTION]...", 1, 1,
      "measures a kernel's speed, beside the read bandwidth of the machine",
      SPEC_MEANING
-     "A repeat is one launch at each context and one sweep: every CU's thread reads its share of\n"
-     "the weights with plain vector loads, as fast as it can. They take turns, so that what else\n"
-     "the machine does falls on all alike. A context is filled with random K and V, not decoded.\n"
+     "A repeat is one launch at each context and one sweep. On the host every CU's thread reads\n"
+     "its share of the weights with plain vector loads, as fast as it can. On a GPU kernels that\n"
+     "do nothing else read several GB, once by plain loads and once by bulk copies into LDS; the\n"
+     "faster counts. They take turns, so that what else the machine does falls on all alike.\n"
+     "A context is filled with random K and V, not decoded.\n"
      "us/token is the whole launch over its tokens: attention, LM head, choice and delivery of\n"
      "the token included. \"of sweep\" is the GB/s of a token's weights, K and V over those of "
      "the\n"
      "best sweep; \"cpu time\" the same ratio in processor time, which other programs on the\n"
      "machine hardly change (time that CUs wait for each other counts). \"text\" is a digest of "
      "the\n"
-     "tokens: equal for equal results.\n",
+     "tokens: equal for equal results. \"J/token\" is the energy of a GPU's whole board, where "
+     "the\n"
+     "driver tells it.\n",
      NULL, bench_command},
     {"tune", "SPEC|HF_DIR [OPTION]...", 1, 1,
      "measures how many CUs and which tiles are fastest on this machine, and keeps the best",

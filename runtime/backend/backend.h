@@ -62,9 +62,14 @@ struct backend {
 
     // Reads [bytes] from the start of the memory once, in the way that is fastest on this device,
     // with as many workgroups as the kernel has, and says how long that took. What a kernel that
-    // streams its weights is compared with. NULL: not there yet. Requires: no launch is running.
+    // streams its weights is compared with. NULL: that takes a kernel, which the generator makes
+    // and opens like any other. Requires: no launch is running.
     bool (*sweep)(struct device *device, const struct device_memory *memory, size_t bytes,
                   double *seconds, struct monogen_error *error);
+
+    // Energy that the device has used since some time past, in joules. False where nothing tells
+    // it. NULL: nothing ever does.
+    bool (*energy)(struct device *device, double *joules);
 };
 
 extern const struct backend backend_host; // shared object, one thread a CU

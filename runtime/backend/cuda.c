@@ -4,6 +4,7 @@
 // launch brings the LDS of a workgroup (shared memory, manifest.kernel.lds_bytes) as dynamic shared
 // memory: an object cannot ask for more than 48 KiB itself. What it does ask for comes on top.
 #include "runtime/backend/gpu.h"
+#include "runtime/backend/nvml.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ enum {                        // of cuMemHostAlloc
     CUDA_FUNCTION(cuGetErrorString, (int status, const char **text))                               \
     CUDA_FUNCTION(cuDeviceGet, (int *device, int number))                                          \
     CUDA_FUNCTION(cuDeviceGetName, (char *name, int bytes, int device))                            \
+    CUDA_FUNCTION(cuDeviceGetPCIBusId, (char *bus_id, int bytes, int device))                      \
     CUDA_FUNCTION(cuDevicePrimaryCtxRetain, (void **context, int device))                          \
     CUDA_FUNCTION(cuDevicePrimaryCtxRelease_v2, (int device))                                      \
     CUDA_FUNCTION(cuCtxSetCurrent, (void *context))                                                \
@@ -55,13 +57,22 @@ struct cuda_functions {
 #undef CUDA_MEMBER
 };
 
+// What driver->own points to.
+struct cuda {
+    struct cuda_functions functions;
+    bool meter_sought; // it was tried to open the meter
+    struct nvml_meter meter;
+};
+
 static const struct library_symbol own_symbols[] = {
-#define CUDA_SYMBOL(name, parameters) {#name, offsetof(struct cuda_functions, name), false},
+#define CUDA_SYMBOL(name, parameters) {#name, offsetof(struct cuda, functions.name), false},
     CUDA_FUNCTIONS(CUDA_SYMBOL)
 #undef CUDA_SYMBOL
 };
 
-static const struct cuda_functions *own(const struct gpu_driver *driver) { return driver->own; }
+static const struct cuda_functions *own(const struct gpu_driver *driver) {
+    return &((const struct cuda *)driver->own)->functions;
+}
 
 // name(...), and whether it succeeded.
 #define CALL(driver, name, arguments, advice, error)                                               \
@@ -141,6 +152,7 @@ static bool acquire(struct gpu_driver *driver, const struct gpu_facts *facts,
 }
 
 static void relinquish(struct gpu_driver *driver, const struct gpu_facts *facts) {
+    nvml_close(&((struct cuda *)driver->own)->meter);
     own(driver)->cuCtxSetCurrent(NULL);
     own(driver)->cuDevicePrimaryCtxRelease_v2(facts->handle);
     driver->context = NULL;
@@ -183,6 +195,17 @@ static bool clear(const struct gpu_driver *driver, uint64_t device_address, size
                 error);
 }
 
+// A machine without NVML is one that does not tell: nobody needs the reason.
+static bool energy(const struct gpu_driver *driver, const struct gpu_facts *facts, double *joules) {
+    struct cuda *cuda = driver->own;
+    char bus_id[NVML_BUS_ID_BYTES] = "";
+    if (!cuda->meter_sought &&
+        own(driver)->cuDeviceGetPCIBusId(bus_id, sizeof bus_id, facts->handle) == GPU_SUCCESS)
+        nvml_open(&cuda->meter, bus_id, NULL);
+    cuda->meter_sought = true;
+    return nvml_energy(&cuda->meter, joules);
+}
+
 static const char *const files[] = {"libcuda.so.1", NULL};
 // Where containers and Windows' Subsystem for Linux put the host's driver.
 static const char *const folders[] = {"/usr/local/nvidia/lib64", "/usr/lib/wsl/lib", NULL};
@@ -218,7 +241,7 @@ const struct gpu_api gpu_api_cuda = {
     .call_names = call_names,
     .own_symbols = own_symbols,
     .own_symbol_count = sizeof own_symbols / sizeof *own_symbols,
-    .own_bytes = sizeof(struct cuda_functions),
+    .own_bytes = sizeof(struct cuda),
     .no_gpu_advice = no_gpu_advice,
     .describe = describe,
     .identify = identify,
@@ -229,6 +252,7 @@ const struct gpu_api gpu_api_cuda = {
     .prepare_lds = prepare_lds,
     .copy = copy,
     .clear = clear,
+    .energy = energy,
 };
 
 GPU_BACKEND(backend_cuda, "cuda", gpu_api_cuda);

@@ -391,3 +391,8 @@ enum launch_state gpu_poll(struct device *device, struct monogen_error *error) {
         return LAUNCH_DONE;
     return LAUNCH_FAILED;
 }
+
+bool gpu_energy(struct device *device, double *joules) {
+    const struct gpu_api *api = device->driver.api;
+    return api->energy && api->energy(&device->driver, &device->facts, joules);
+}

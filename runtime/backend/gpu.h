@@ -23,6 +23,7 @@ bool gpu_zero(struct device *device, const struct device_memory *memory,
 bool gpu_launch(struct device *device, const void *argument_block, size_t bytes,
                 struct monogen_error *error);
 enum launch_state gpu_poll(struct device *device, struct monogen_error *error);
+bool gpu_energy(struct device *device, double *joules);
 
 // Defines the backend `variable` of the name `title` over an API.
 #define GPU_BACKEND(variable, title, api)                                                          \
@@ -45,6 +46,7 @@ enum launch_state gpu_poll(struct device *device, struct monogen_error *error);
         .zero = gpu_zero,                                                                          \
         .launch = gpu_launch,                                                                      \
         .poll = gpu_poll,                                                                          \
+        .energy = gpu_energy,                                                                      \
     }
 
 #endif

@@ -52,7 +52,7 @@ struct gpu_driver {
 #define GPU_FUNCTION(member, hip, cuda, parameters) int(*member) parameters;
 #include "runtime/backend/gpu_functions.def"
 #undef GPU_FUNCTION
-    void *own;     // the API's functions of its own
+    void *own;     // the API's functions of its own, first of what it keeps
     void *context; // of the device in use, where the API has such a thing
 };
 
@@ -110,6 +110,9 @@ struct gpu_api {
                  enum gpu_direction direction, gpu_stream stream, struct monogen_error *error);
     bool (*clear)(const struct gpu_driver *driver, uint64_t device_address, size_t bytes,
                   gpu_stream stream, struct monogen_error *error);
+    // Energy that the device has used since some time past, in joules; false where nothing tells
+    // it. NULL: nothing ever does. Requires: acquire.
+    bool (*energy)(const struct gpu_driver *driver, const struct gpu_facts *facts, double *joules);
 };
 
 extern const struct gpu_api gpu_api_hip, gpu_api_cuda;

@@ -235,6 +235,26 @@ static void what_does_not_fit_is_refused(void **state) {
     backend_cuda.close(device);
 }
 
+// Where NVML is there, its counter goes up at the rate of a GPU.
+static void energy_is_counted(void **state) {
+    (void)state;
+    need_device();
+    struct device *device = opened();
+    double before = 0, after = 0;
+    if (!backend_cuda.energy(device, &before)) {
+        backend_cuda.close(device);
+        print_message("SKIPPED: no NVML tells this GPU's energy\n");
+        skip();
+    }
+    const double start = now_seconds();
+    while (now_seconds() - start < 1)
+        ;
+    assert_true(backend_cuda.energy(device, &after));
+    print_message("%.1f J in a second\n", after - before);
+    assert_true(after - before > 5 && after - before < 2000);
+    backend_cuda.close(device);
+}
+
 // The last test: after it the process can no longer use the device.
 static void a_trap_is_told(void **state) {
     (void)state;
@@ -255,6 +275,7 @@ int main(void) {
         cmocka_unit_test(a_kernel_computes),
         cmocka_unit_test(kernel_and_host_talk),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(energy_is_counted),
         cmocka_unit_test(a_trap_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,13 +180,17 @@ static int open_fixture(void **state, const struct backend *backend,
     *state = fixture;
     fixture->backend = backend;
 
-    // The Makefile puts the fakes beside the test's program.
-    ssize_t length =
-        readlink("/proc/self/exe", fixture->library_folder, sizeof fixture->library_folder - 1);
+    // The Makefile puts the fakes into the tree of the test's program.
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length <= 0)
         return -1;
-    fixture->library_folder[length] = '\0';
-    *strrchr(fixture->library_folder, '/') = '\0';
+    program[length] = '\0';
+    const char *tests = strstr(program, "/tests/");
+    if (!tests)
+        return -1;
+    snprintf(fixture->library_folder, sizeof fixture->library_folder, "%.*s/tests/runtime/backend",
+             (int)(tests - program), program);
 
     snprintf(fixture->folder, sizeof fixture->folder, "%s/gpu.XXXXXX", temporary_folder());
     if (!mkdtemp(fixture->folder))

@@ -1,7 +1,9 @@
 // bench: what it reports, and that the text it times is the right one. How fast it was is not
 // judged.
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,9 +39,10 @@ static double number_of(json_t *table, const char *name) {
 
 // Every number's name ends with its unit.
 static void expect_units(json_t *json) {
-    static const char *const units[] = {
-        "_positions", "_tokens", "_count", "_number", "_median", "_min",  "_max",    "_percent",
-        "_repeats",   "_bytes",  "_gbps",  "_token",  "_best",   "_runs", "_second", NULL};
+    static const char *const units[] = {"_positions", "_tokens", "_count",   "_number",  "_median",
+                                        "_min",       "_max",    "_percent", "_repeats", "_bytes",
+                                        "_gbps",      "_token",  "_best",    "_runs",    "_second",
+                                        "_ratio",     NULL};
     const char *name;
     json_t *value;
     json_object_foreach(json, name, value) {
@@ -81,13 +84,20 @@ static void the_report_is_whole(void **state) {
         assert_true(gbps > 0.999 * bytes / median / 1e3 && gbps < 1.001 * bytes / median / 1e3);
         assert_true(number_of(context, "sweep_share_percent") > 0);
         assert_true(number_of(context, "processor_share_percent") > 0);
+        assert_true(json_is_null(json_object_get(context, "joules_per_token")));
         assert_int_equal(strlen(digest_of(json, i)), DIGEST_TEXT_BYTES - 1);
     }
-    json_t *sweep = json_object_get(json, "sweep");
+    json_t *sweep = json_object_get(json, "sweep"), *ways = json_object_get(sweep, "ways");
+    json_t *way = json_array_get(ways, 0); // the host has one way
     expect_units(sweep);
-    assert_int_equal(json_array_size(json_object_get(sweep, "gbps_runs")), 3);
-    assert_true(number_of(sweep, "gbps_best") >= number_of(sweep, "gbps_median"));
-    assert_true(number_of(sweep, "read_bytes") >= 7e6);
+    expect_units(way);
+    assert_int_equal(json_array_size(ways), 1);
+    assert_string_equal(json_string_value(json_object_get(way, "way")), "plain loads");
+    assert_int_equal(json_array_size(json_object_get(way, "gbps_runs")), 3);
+    assert_true(number_of(way, "gbps_best") >= number_of(way, "gbps_median"));
+    assert_true(number_of(way, "gbps_best") == number_of(sweep, "gbps_best"));
+    assert_true(number_of(way, "workgroups_count") == 1);
+    assert_true(number_of(sweep, "memory_bytes") >= 7e6);
     json_decref(json);
 }
 
@@ -145,8 +155,79 @@ static void the_table_says_the_same(void **state) {
         0, "bench austen-3m --device host --weights specs/checkpoints/austen-3m -n 3 --repeats 1");
     expect_part(words_of(&result.output), "specs/checkpoints/austen-3m weights (bf16), kv bf16");
     expect_part(words_of(&result.output), "\n64 ");
+    expect_part(words_of(&result.output), "\nsweep    plain loads ");
     expect_part(words_of(&result.output), "threads read the 7.3 MB of weights");
     process_result_close(&result);
+}
+
+// ---- peers --------------------------------------------------------------------------------------
+
+static json_t *peer_of(json_t *json, size_t i) {
+    return json_array_get(json_object_get(json, "peers"), i);
+}
+
+// Writes a script and returns the option that runs it.
+static const char *peer_option(const char *body) {
+    static char option[PATH_MAX + 64];
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/peer.sh", program_folder());
+    write_test_file(path, body);
+    snprintf(option, sizeof option, "--peer 'sh %s/peer.sh'", program_folder());
+    return option;
+}
+
+// It runs twice, before and after; the better run counts.
+static void a_peer_is_compared_with(void **state) {
+    (void)state;
+    char body[PATH_MAX + 512], options[PATH_MAX + 128];
+    snprintf(body, sizeof body,
+             "cd '%s'\n"
+             "us=300; test -e ran && us=250; touch ran\n"
+             "echo loading $MONOGEN_BENCH_SPEC >&2\n"
+             "echo chatter\n"
+             "echo \"{\\\"name\\\": \\\"$MONOGEN_BENCH_SPEC $MONOGEN_BENCH_CONTEXTS "
+             "$MONOGEN_BENCH_TOKENS\\\", \\\"context\\\": 20, \\\"us_per_token\\\": $us}\"\n"
+             "echo '{\"name\": \"far\", \"context\": 999, \"tokens_per_second\": 500}'\n"
+             "echo tokens_per_second 5000\n",
+             program_folder());
+    snprintf(options, sizeof options, "--context 4,20 %s", peer_option(body));
+    json_t *json = bench(options), *named = peer_of(json, 0), *far = peer_of(json, 1),
+           *plain = peer_of(json, 2);
+    assert_int_equal(json_array_size(json_object_get(json, "peers")), 3);
+    assert_string_equal(json_string_value(json_object_get(named, "name")), "austen-3m 4,20 6");
+    expect_units(named);
+    assert_int_equal(json_array_size(json_object_get(named, "us_per_token_runs")), 2);
+    assert_true(number_of(named, "us_per_token_min") == 250);
+    assert_true(number_of(named, "tokens_per_second") == 4000);
+    assert_true(number_of(named, "compared_with_context_positions") == 20);
+    const double ours = number_of(context_of(json, 1), "us_per_token_median"),
+                 ratio = number_of(named, "speed_ratio");
+    assert_true(ratio > 0.999 * 250 / ours && ratio < 1.001 * 250 / ours);
+    assert_true(number_of(far, "us_per_token_min") == 2000);
+    assert_true(json_is_null(json_object_get(far, "speed_ratio")));
+    assert_string_equal(json_string_value(json_object_get(plain, "name")), "peer");
+    assert_true(json_is_null(json_object_get(plain, "context_positions")));
+    assert_true(number_of(plain, "compared_with_context_positions") == 4);
+    json_decref(json);
+}
+
+static void a_peers_row_is_in_the_table(void **state) {
+    (void)state;
+    need_compiler("cxx");
+    struct process_result result =
+        program_run(0, "bench austen-3m --device host -n 3 --repeats 1 %s",
+                    peer_option("echo us_per_token 1000000\n"));
+    expect_part(words_of(&result.output), "ours is  peer\n?       1000000.0");
+    process_result_close(&result);
+}
+
+static void a_peer_that_fails_is_told(void **state) {
+    (void)state;
+    program_expect_failure(3, "exited with status 4\n  note: b\n  note: c\n  note: d\n",
+                           "bench austen-3m --device host --peer 'echo us_per_token 5; for i in a "
+                           "b c d; do echo $i >&2; done; exit 4'");
+    program_expect_failure(1, "printed no figure on its standard output\n  note: expected are",
+                           "bench austen-3m --device host --peer 'echo hello'");
 }
 
 static void mistakes_are_told(void **state) {
@@ -173,6 +254,9 @@ int main(void) {
         cmocka_unit_test(the_text_depends_on_the_model_alone),
         cmocka_unit_test(a_stop_token_does_not_end_the_text),
         cmocka_unit_test(the_table_says_the_same),
+        cmocka_unit_test(a_peer_is_compared_with),
+        cmocka_unit_test(a_peers_row_is_in_the_table),
+        cmocka_unit_test(a_peer_that_fails_is_told),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, program_open, NULL);

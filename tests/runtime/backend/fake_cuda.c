@@ -2,14 +2,15 @@
 #include "tests/runtime/backend/fake_gpu_parts.h"
 
 enum { FIRST_HANDLE = 70 };
-static int retained;        // handle of the device whose primary context is; 0: none
+static int retained;        // handle of the device whose primary context is
+static int retained_times;  // 0: none is
 static char context_object; // its address is the context
 static bool is_current;     // on the one thread that tests have
 
 // When it is loaded too, for a program that knows nothing of fakes.
 __attribute__((constructor)) void fake_gpu_reset(void) {
     forget_everything();
-    retained = 0;
+    retained_times = 0;
     is_current = false;
     state = (struct fake_gpu){
         .version = 13000,
@@ -90,6 +91,15 @@ int cuDeviceGetName(char *name, int bytes, int device) {
     return SUCCESS;
 }
 
+int cuDeviceGetPCIBusId(char *bus_id, int bytes, int device) {
+    record("cuDeviceGetPCIBusId of %d", device);
+    FAIL_IF_ASKED(__func__);
+    if (!is_handle(device))
+        return INVALID_DEVICE;
+    snprintf(bus_id, (size_t)bytes, "0000:1B:00.0");
+    return SUCCESS;
+}
+
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     record("cuDeviceGetAttribute %d of %d", attribute, device);
     FAIL_IF_ASKED(__func__);
@@ -129,6 +139,8 @@ int cuDevicePrimaryCtxRetain(void **context, int device) {
     FAIL_IF_ASKED(__func__);
     if (!is_handle(device))
         return INVALID_DEVICE;
+    if (retained_times++ > 0 && retained != device)
+        misuse("contexts of two devices at once");
     retained = device;
     state.contexts++;
     *context = &context_object;
@@ -137,13 +149,13 @@ int cuDevicePrimaryCtxRetain(void **context, int device) {
 
 int cuDevicePrimaryCtxRelease_v2(int device) {
     record("cuDevicePrimaryCtxRelease_v2 of %d", device);
-    if (state.memories || state.streams || state.modules)
+    if (retained_times == 1 && (state.memories || state.streams || state.modules))
         misuse("a context is released before what is in it");
     if (is_current)
         misuse("a context is released that is current");
-    if (retained != device)
+    if (retained_times == 0 || retained != device)
         return misuse("a context is released that was not retained");
-    retained = 0;
+    retained_times--;
     state.contexts--;
     return SUCCESS;
 }
@@ -151,7 +163,7 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
 int cuCtxSetCurrent(void *context) {
     record("cuCtxSetCurrent %s", context ? "context" : "none");
     FAIL_IF_ASKED(__func__);
-    if (context && (context != &context_object || !retained))
+    if (context && (context != &context_object || retained_times == 0))
         return misuse("cuCtxSetCurrent of what is no context");
     is_current = context != NULL;
     return SUCCESS;
@@ -229,11 +241,8 @@ int cuMemsetD8Async(unsigned long long to, unsigned char value, size_t bytes, vo
 
 // ---- kernels ------------------------------------------------------------------------------------
 
-static int dynamic_lds_allowed; // that the function was given by cuFuncSetAttribute
-
 int cuModuleLoadData(void **module, const void *image) {
     NEED_CONTEXT();
-    dynamic_lds_allowed = 48 << 10; // without being asked
     return load_module(__func__, module, image);
 }
 
@@ -251,7 +260,7 @@ int cuFuncGetAttribute(int *value, int attribute, void *function) {
     record("cuFuncGetAttribute %d", attribute);
     FAIL_IF_ASKED(__func__);
     NEED_CONTEXT();
-    if (function != &function_object || attribute != 1)
+    if (!module_of_function(function) || attribute != 1)
         return misuse("attribute %d of a function is not what its object holds", attribute);
     *value = state.object_lds_bytes;
     return SUCCESS;
@@ -261,11 +270,12 @@ int cuFuncSetAttribute(void *function, int attribute, int value) {
     record("cuFuncSetAttribute %d to %d", attribute, value);
     FAIL_IF_ASKED(__func__);
     NEED_CONTEXT();
-    if (function != &function_object || attribute != 8)
+    struct module *module = module_of_function(function);
+    if (!module || attribute != 8)
         return misuse("attribute %d of a function is not its dynamic LDS", attribute);
     if (value < 0 || value + state.object_lds_bytes > state.workgroup_lds_bytes)
         return INVALID_VALUE;
-    dynamic_lds_allowed = value;
+    module->dynamic_lds_allowed = value;
     return SUCCESS;
 }
 
@@ -280,7 +290,8 @@ int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned gr
                    void *stream, void **parameters, void **extra) {
     const unsigned size[] = {grid_x, grid_y, grid_z, block_x, block_y, block_z, dynamic_bytes};
     NEED_CONTEXT();
-    if (dynamic_bytes > (unsigned)dynamic_lds_allowed)
+    const struct module *module = module_of_function(function);
+    if (module && dynamic_bytes > (unsigned)module->dynamic_lds_allowed)
         misuse("a launch with more LDS than was asked for");
     return launch_kernel(__func__, function, size, stream, parameters, extra, NULL);
 }

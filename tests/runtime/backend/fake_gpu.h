@@ -22,6 +22,9 @@ struct fake_gpu {
     int workgroup_lds_bytes, object_lds_bytes; // CUDA: that there are, and that the object holds
     size_t memory_bytes;
     int polls_while_running; // after a launch, this many queries say "not ready"
+    bool has_result;         // each launch writes `result` to the address that the argument at
+    size_t result_argument;  // this offset holds
+    unsigned long long result;
 
     const char *fail_call; // NULL: none
     int fail_at;           // its first call since then is 1

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_READY = 600 };
-enum { MAX_MEMORIES = 64, MAX_STREAMS = 8, MAX_PENDING = 16 };
+enum { MAX_MEMORIES = 64, MAX_STREAMS = 8, MAX_PENDING = 16, MAX_MODULES = 4 };
 enum { FIRST_GARBAGE = 0xa5 }; // what fresh memory holds
 
 struct memory {
@@ -34,9 +34,13 @@ static bool streams[MAX_STREAMS];
 static struct pending pending[MAX_PENDING];
 static size_t pending_count;
 static int calls_to_fail; // calls of state.fail_call so far
-static const unsigned char *module_image;
-static char module_object, function_object; // their addresses are the handles
-static int running_stream;                  // of the kernel; -1: none
+// A module is its function too: their addresses are the handles.
+static struct module {
+    const unsigned char *image; // NULL: a free row
+    char function;
+    int dynamic_lds_allowed; // CUDA: that the function was given
+} modules[MAX_MODULES];
+static int running_stream; // of the kernel; -1: none
 static int polls_left;
 
 struct fake_gpu *fake_gpu_state(void);
@@ -53,7 +57,7 @@ static void forget_everything(void) {
     memset(streams, 0, sizeof streams);
     pending_count = 0;
     calls_to_fail = 0;
-    module_image = NULL;
+    memset(modules, 0, sizeof modules);
     running_stream = -1;
 }
 
@@ -236,9 +240,13 @@ static int create_stream(const char *call, void **stream, unsigned flags) {
 static int query_stream(const char *call, const void *stream) {
     int number = stream_number(call, stream);
     record("%s stream %d", call, number);
-    FAIL_IF_ASKED(call);
+    int asked = asked_failure(call);
     if (number != running_stream)
-        return SUCCESS;
+        return asked;
+    if (asked != SUCCESS) { // the kernel has crashed
+        running_stream = -1;
+        return asked;
+    }
     if (polls_left > 0) {
         polls_left--;
         return NOT_READY;
@@ -328,38 +336,60 @@ static int fill(const char *call, uintptr_t device, int value, size_t bytes, con
 
 // ---- kernels ------------------------------------------------------------------------------------
 
+// NULL: the handle is of none that is loaded.
+static struct module *loaded_module(const void *handle) {
+    for (int i = 0; i < MAX_MODULES; i++)
+        if (handle == &modules[i] && modules[i].image)
+            return &modules[i];
+    return NULL;
+}
+
+static struct module *module_of_function(const void *function) {
+    for (int i = 0; i < MAX_MODULES; i++)
+        if (function == &modules[i].function && modules[i].image)
+            return &modules[i];
+    return NULL;
+}
+
 static int load_module(const char *call, void **module, const void *image) {
+    int number = 0;
     record("%s", call);
     FAIL_IF_ASKED(call);
     if (memcmp(image, "\177ELF", 4) != 0)
         return misuse("%s of something else than an object", call);
-    module_image = image;
+    while (number < MAX_MODULES && modules[number].image)
+        number++;
+    if (number == MAX_MODULES)
+        return OUT_OF_MEMORY;
+    modules[number] = (struct module){.image = image, .dynamic_lds_allowed = 48 << 10};
     state.modules++;
-    *module = &module_object;
+    *module = &modules[number];
     return SUCCESS;
 }
 
-static int unload_module(const char *call, const void *module) {
+static int unload_module(const char *call, const void *handle) {
+    struct module *module = loaded_module(handle);
     record("%s", call);
-    if (module != &module_object || !module_image)
+    if (!module)
         return misuse("%s of what was not loaded", call);
     if (running_stream >= 0)
         misuse("%s while the kernel runs", call);
     // A driver may read the image as long as the module is loaded.
-    if (memcmp(module_image, "\177ELF", 4) != 0)
+    if (memcmp(module->image, "\177ELF", 4) != 0)
         misuse("the image of a loaded module has changed");
-    module_image = NULL;
+    module->image = NULL;
     state.modules--;
     return SUCCESS;
 }
 
-static int find_function(const char *call, void **function, const void *module,
+static int find_function(const char *call, void **function, const void *handle,
                          const char *symbol) {
+    struct module *module = loaded_module(handle);
     record("%s %s", call, symbol);
     FAIL_IF_ASKED(call);
-    if (module != &module_object)
+    if (!module)
         return misuse("%s of what was not loaded", call);
-    *function = &function_object;
+    *function = &module->function;
     return SUCCESS;
 }
 
@@ -367,10 +397,25 @@ static int tell_resident(const char *call, int *workgroups, const void *function
                          size_t dynamic_bytes) {
     record("%s %d threads, %zu bytes", call, threads, dynamic_bytes);
     FAIL_IF_ASKED(call);
-    if (function != &function_object)
+    if (!module_of_function(function))
         return misuse("the occupancy of what is no function");
     *workgroups = state.workgroups_per_cu;
     return SUCCESS;
+}
+
+// What a test wants of a kernel: one number, where an argument points to.
+static void compute(void) {
+    uint64_t address = 0;
+    size_t memory = 0;
+    if (state.argument_bytes < state.result_argument + sizeof address || !state.has_result)
+        return;
+    memcpy(&address, state.arguments + state.result_argument, sizeof address);
+    struct memory *found = find_memory((uintptr_t)address, sizeof state.result, false, &memory);
+    if (found)
+        memcpy(found->bytes + ((uintptr_t)address - found->device_address), &state.result,
+               sizeof state.result);
+    else
+        misuse("the kernel's result has no device memory");
 }
 
 // `end`: what must end `extra`.
@@ -380,7 +425,7 @@ static int launch_kernel(const char *call, const void *function, const unsigned 
     record("%s %ux%ux%u workgroups of %ux%ux%u threads, %u bytes, stream %d", call, size[0],
            size[1], size[2], size[3], size[4], size[5], size[6], number);
     FAIL_IF_ASKED(call);
-    if (function != &function_object || number < 0)
+    if (!module_of_function(function) || number < 0)
         return misuse("a launch of what is no function, or on no stream");
     if (parameters || !extra || extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] != end)
         return misuse("a launch without an argument block");
@@ -389,6 +434,7 @@ static int launch_kernel(const char *call, const void *function, const unsigned 
         return misuse("an argument block of %zu bytes", bytes);
     memcpy(state.arguments, extra[1], bytes);
     state.argument_bytes = bytes;
+    compute();
     running_stream = number;
     polls_left = state.polls_while_running;
     return SUCCESS;

@@ -162,14 +162,94 @@ static void failed_preparations_leave_nothing(void **state) {
     }
 }
 
+// ---- energy -------------------------------------------------------------------------------------
+
+// How many have NVML open.
+static int nvml_users(const char *path) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_NODELETE);
+    if (!library)
+        fail_msg("%s", dlerror());
+    void *symbol = dlsym(library, "fake_nvml_users");
+    int (*users)(void) = NULL;
+    assert_non_null(symbol);
+    memcpy(&users, &symbol, sizeof symbol);
+    dlclose(library);
+    return users();
+}
+
+static struct device *open_with_nvml(struct gpu_fixture *fixture, const char *path) {
+    setenv("MONOGEN_NVML_LIBRARY", path, 1);
+    struct device *device = backend_cuda.open(&fixture->manifest, fixture->folder, &fixture->error);
+    if (!device)
+        fail_msg("%s", fixture->error.message);
+    gpu_fixture_forget_calls(fixture);
+    return device;
+}
+
+static void energy_is_nvmls(void **state) {
+    struct gpu_fixture *fixture = *state;
+    char path[PATH_MAX + 64];
+    double first = 0, second = 0;
+    snprintf(path, sizeof path, "%s/fake_nvml.so", fixture->library_folder);
+    struct device *device = open_with_nvml(fixture, path);
+    assert_int_equal(nvml_users(path), 0); // not before somebody asks
+    assert_true(backend_cuda.energy(device, &first));
+    assert_true(backend_cuda.energy(device, &second));
+    if (second - first < 1.4999 || second - first > 1.5001)
+        fail_msg("%g J between %g and %g", second - first, first, second);
+    assert_int_equal(nvml_users(path), 1);
+    gpu_fixture_expect_calls(fixture, "cuDeviceGetPCIBusId of 70\n"); // once
+    backend_cuda.close(device);
+    assert_int_equal(nvml_users(path), 0);
+    gpu_fixture_expect_nothing_left(fixture);
+}
+
+static void energy_may_be_untold(void **state) {
+    struct gpu_fixture *fixture = *state;
+    static const char *const failing[] = {"nvmlInit_v2", "nvmlDeviceGetHandleByPciBusId_v2",
+                                          "nvmlDeviceGetTotalEnergyConsumption"};
+    char path[PATH_MAX + 64];
+    double joules = 0;
+    snprintf(path, sizeof path, "%s/fake_nvml.so", fixture->library_folder);
+    for (size_t i = 0; i < sizeof failing / sizeof *failing; i++) {
+        setenv("MONOGEN_FAKE_NVML", failing[i], 1);
+        struct device *device = open_with_nvml(fixture, path);
+        if (backend_cuda.energy(device, &joules))
+            fail_msg("%g J although %s fails", joules, failing[i]);
+        backend_cuda.close(device);
+        assert_int_equal(nvml_users(path), 0);
+    }
+    unsetenv("MONOGEN_FAKE_NVML");
+    static const char *const libraries[] = {"/nowhere/libnvidia-ml.so.1", "libm.so.6"};
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        struct device *device = open_with_nvml(fixture, libraries[i]);
+        assert_false(backend_cuda.energy(device, &joules));
+        assert_false(backend_cuda.energy(device, &joules));
+        backend_cuda.close(device);
+    }
+    struct device *device = open_with_nvml(fixture, path);
+    gpu_fixture_fail(fixture, "cuDeviceGetPCIBusId", 1, 1);
+    assert_false(backend_cuda.energy(device, &joules));
+    backend_cuda.close(device);
+    unsetenv("MONOGEN_NVML_LIBRARY");
+    gpu_fixture_expect_nothing_left(fixture);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, gpu_fixture_reset)
     const struct CMUnitTest tests[] = {
-        TEST(probe_names_the_device),       TEST(probe_compares_the_isa),
-        TEST(failing_questions_are_named),  TEST(unnamed_errors_are_numbers),
-        TEST(missing_gpu_is_explained),     TEST(named_library_must_open),
-        TEST(missing_library_is_explained), TEST(refused_context_is_explained),
-        TEST(lds_must_fit_a_workgroup),     TEST(failed_preparations_leave_nothing),
+        TEST(probe_names_the_device),
+        TEST(probe_compares_the_isa),
+        TEST(failing_questions_are_named),
+        TEST(unnamed_errors_are_numbers),
+        TEST(missing_gpu_is_explained),
+        TEST(named_library_must_open),
+        TEST(missing_library_is_explained),
+        TEST(refused_context_is_explained),
+        TEST(lds_must_fit_a_workgroup),
+        TEST(failed_preparations_leave_nothing),
+        TEST(energy_is_nvmls),
+        TEST(energy_may_be_untold),
     };
     return cmocka_run_group_tests(tests, gpu_fixture_open_cuda, gpu_fixture_close);
 }
