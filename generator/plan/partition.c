@@ -222,7 +222,7 @@ static void choose_unit(struct planning *planning) {
     const int lanes = planning->plan->machine.wave_lanes;
     const int element_bytes = dtype_bytes(planning->plan->shape.weight_dtype);
     const char *alternatives[ENGINE_MAX_UNIT_SIZES + 1] = {NULL};
-    int64_t bytes[ENGINE_MAX_UNIT_SIZES], least = INT64_MAX;
+    int64_t bytes[ENGINE_MAX_UNIT_SIZES] = {0}, least = INT64_MAX;
     int count = 0;
     for (; engine_unit_bytes(planning->engine, count, lanes); count++) {
         engine->unit_bytes = engine_unit_bytes(planning->engine, count, lanes);
@@ -235,7 +235,7 @@ static void choose_unit(struct planning *planning) {
     if (count == 1)
         return;
     int size = 0;
-    while (bytes[size] > least + least / 100)
+    while (size < count - 1 && bytes[size] > least + least / 100)
         size++;
     engine->unit_bytes = engine_unit_bytes(planning->engine, size, lanes);
     engine->unit_elements = engine->unit_bytes / element_bytes;
