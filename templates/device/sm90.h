@@ -150,8 +150,7 @@ DEVICE void publish_barriers() {
 DEVICE void arrive_at_barrier(u64 *barrier) {
     asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(address_in_lds(barrier)) : "memory");
 }
-DEVICE void await_barrier(u64 *barrier, u32 phase) {
-    const u64 limit_ns = 5000000000;
+DEVICE void await_barrier(u64 *barrier, u32 phase, u64 limit_ns = 5000000000) {
     u64 since = 0;
     for (u32 tries = 1;; tries++) {
         u32 done;

@@ -63,46 +63,10 @@ constexpr u32 UNIT_BYTES = 16 << 10, MOST_UNITS = 32;
 constexpr u64 TIMEOUT_NS = 2000000000; // of a copy
 extern __shared__ __align__(128) u8 ring[];
 
-DEVICE u32 shared_address(const void *at) { return (u32)__cvta_generic_to_shared(at); }
 DEVICE u32 ring_units() {
     u32 bytes;
     asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(bytes));
     return bytes / UNIT_BYTES < MOST_UNITS ? bytes / UNIT_BYTES : MOST_UNITS;
-}
-
-DEVICE void copy_unit(u8 *to, const u8 *from, u64 *landed) {
-    const u64 evict_first = 0x12F0000000000000; // createpolicy.fractional.L2::evict_first, encoded
-    asm volatile(
-        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(landed)),
-        "r"(UNIT_BYTES)
-        : "memory");
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                 "[%0], [%1], %2, [%3], %4;" ::"r"(shared_address(to)),
-                 "l"(from), "r"(UNIT_BYTES), "r"(shared_address(landed)), "l"(evict_first)
-                 : "memory");
-}
-
-// Waits a while by itself.
-DEVICE bool has_landed(const u64 *landed, u32 parity) {
-    u32 done;
-    asm volatile("{\n"
-                 ".reg .pred done;\n"
-                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
-                 "selp.u32 %0, 1, 0, done;\n"
-                 "}"
-                 : "=r"(done)
-                 : "r"(shared_address(landed)), "r"(parity)
-                 : "memory");
-    return done != 0;
-}
-
-DEVICE void await_unit(const u64 *landed, u32 parity) {
-    if (has_landed(landed, parity))
-        return;
-    const u64 start = clock_ns();
-    while (!has_landed(landed, parity))
-        if (clock_ns() - start > TIMEOUT_NS) // leaving would end the ring under the copy
-            asm volatile("trap;");
 }
 
 // One thread does it all: it asks for the next unit as soon as one has landed.
@@ -113,21 +77,20 @@ extern "C" __global__ void __launch_bounds__($(sweep.bulk_threads), 1)
         return;
     const u32 slots = ring_units();
     for (u32 slot = 0; slot < slots; slot++)
-        asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(landed + slot))
-                     : "memory");
-    // The copies see the barriers through the other proxy.
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        open_barrier(landed + slot, 1);
+    publish_barriers();
 
     Walk walk(block, UNIT_BYTES);
     const u32 mine = walk.left;
     for (u32 slot = 0; slot < slots && walk.left > 0; slot++)
-        copy_unit(ring + slot * UNIT_BYTES, block.memory + walk.next() * UNIT_BYTES, landed + slot);
+        copy_to_lds(ring + slot * UNIT_BYTES, block.memory + walk.next() * UNIT_BYTES, UNIT_BYTES,
+                    landed + slot);
     u32 slot = 0, parity = 0;
     for (u32 unit = 0; unit < mine; unit++) {
-        await_unit(landed + slot, parity);
+        await_barrier(landed + slot, parity, TIMEOUT_NS);
         if (walk.left > 0)
-            copy_unit(ring + slot * UNIT_BYTES, block.memory + walk.next() * UNIT_BYTES,
-                      landed + slot);
+            copy_to_lds(ring + slot * UNIT_BYTES, block.memory + walk.next() * UNIT_BYTES,
+                        UNIT_BYTES, landed + slot);
         if (++slot == slots) {
             slot = 0;
             parity ^= 1;
