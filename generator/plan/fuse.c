@@ -70,7 +70,11 @@ int stage_add(struct fusing *fusing, struct plan_body body, const struct node *n
     body.input = word(body.input);
     body.prologue = word(body.prologue);
     body.epilogue = word(body.epilogue);
-    body.precision = word(body.precision);
+    body.precision = word(NULL);
+    if (strcmp(body.op, "linear") == 0) {
+        body.precision = engine_precision(planning->engine, plan->shape.weight_dtype);
+        body.tolerance = planning->engine->tolerance;
+    }
     body.activation = word(body.activation);
     body.q_norm = word(body.q_norm);
     body.k_norm = word(body.k_norm);
@@ -314,21 +318,17 @@ static bool fuse_head(struct fusing *fusing, int index) {
     struct source source;
     if (!source_of(fusing, node->inputs[0], &source))
         return false;
-    const struct plan_body head = {
-        .name = "lm_head",
-        .op = "linear",
-        .summary = "logits = W rmsnorm(hidden); best token of each CU",
-        .input = source.input,
-        .prologue = source.prologue,
-        .epilogue = "logits",
-        .rows = node->elements,
-        .columns = node->columns,
-        .precision =
-            engine_precision(fusing->planning->engine, fusing->planning->plan->shape.weight_dtype),
-        .tolerance = fusing->planning->engine->tolerance,
-        .input_scale = source.scale,
-        .bias = node->bias != NULL,
-        .softcap = node->softcap};
+    const struct plan_body head = {.name = "lm_head",
+                                   .op = "linear",
+                                   .summary = "logits = W rmsnorm(hidden); best token of each CU",
+                                   .input = source.input,
+                                   .prologue = source.prologue,
+                                   .epilogue = "logits",
+                                   .rows = node->elements,
+                                   .columns = node->columns,
+                                   .input_scale = source.scale,
+                                   .bias = node->bias != NULL,
+                                   .softcap = node->softcap};
     struct stage_origin origin = {
         .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, head, node, "candidates", origin);

@@ -75,9 +75,6 @@ static bool fuse_qkv(struct fusing *fusing, const struct projection projections[
         .epilogue = "rows",
         .rows = rows,
         .columns = first->columns,
-        .precision =
-            engine_precision(fusing->planning->engine, fusing->planning->plan->shape.weight_dtype),
-        .tolerance = fusing->planning->engine->tolerance,
         .input_scale = source.scale,
         .bias = bias};
     const struct stage_origin origin = {

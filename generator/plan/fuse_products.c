@@ -122,22 +122,18 @@ bool fuse_product(struct fusing *fusing, int top, const struct product *product,
         return cannot(fusing, node, "of the products outside of the layers only logits can be");
     if (!source_of(fusing, node->inputs[0], &source))
         return false;
-    const struct plan_body body = {
-        .name = name,
-        .op = "linear",
-        .summary = summary_of(fusing, product, &source, epilogue),
-        .input = source.input,
-        .prologue = source.prologue,
-        .epilogue = epilogue,
-        .rows = node->elements,
-        .columns = node->columns,
-        .precision =
-            engine_precision(fusing->planning->engine, fusing->planning->plan->shape.weight_dtype),
-        .tolerance = fusing->planning->engine->tolerance,
-        .input_scale = source.scale,
-        .bias = node->bias != NULL,
-        .scale = product->scale,
-        .activation = product->activation};
+    const struct plan_body body = {.name = name,
+                                   .op = "linear",
+                                   .summary = summary_of(fusing, product, &source, epilogue),
+                                   .input = source.input,
+                                   .prologue = source.prologue,
+                                   .epilogue = epilogue,
+                                   .rows = node->elements,
+                                   .columns = node->columns,
+                                   .input_scale = source.scale,
+                                   .bias = node->bias != NULL,
+                                   .scale = product->scale,
+                                   .activation = product->activation};
     const struct stage_origin origin = {
         .producer = source.producer, .value = source.value, .norm = source.norm};
     const int stage = stage_add(fusing, body, node, mailbox, origin);
@@ -186,9 +182,6 @@ bool fuse_gate(struct fusing *fusing, int index) {
         .epilogue = "gate",
         .rows = 2 * node->elements,
         .columns = gate_node->columns,
-        .precision =
-            engine_precision(fusing->planning->engine, fusing->planning->plan->shape.weight_dtype),
-        .tolerance = fusing->planning->engine->tolerance,
         .input_scale = source.scale,
         .bias = has_bias(fusing, linears, 2),
         .activation = activation};
