@@ -1,6 +1,7 @@
 // Small kernels on a real NVIDIA GPU, from NVRTC to the cuda backend: what the fake driver takes on
 // trust. Skipped where there is no such GPU.
 #include "runtime/backend/backend.h"
+#include "runtime/clock.h"
 #include "runtime/manifest.h"
 #include "tests/support/small_kernel.h"
 
@@ -127,15 +128,10 @@ static struct device *opened(void) {
             fail_msg("%s", error.message);                                                         \
     } while (0)
 
-static double now_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static enum launch_state wait_for_end(struct device *device, struct monogen_error *error) {
     enum launch_state state = LAUNCH_RUNNING;
-    for (double start = now_seconds(); state == LAUNCH_RUNNING && now_seconds() - start < 10;)
+    for (double start = clock_seconds(CLOCK_MONOTONIC);
+         state == LAUNCH_RUNNING && clock_seconds(CLOCK_MONOTONIC) - start < 10;)
         state = backend_cuda.poll(device, error);
     return state;
 }
@@ -188,9 +184,10 @@ static void kernel_and_host_talk(void **state) {
                                 .timeout_ns = 5000000000,
                                 .mode = MODE_TALK};
     uint64_t *tokens = ring.host;
-    const double start = now_seconds();
+    const double start = clock_seconds(CLOCK_MONOTONIC);
     CHECK(backend_cuda.launch(device, &block, sizeof block, &error));
-    while (__atomic_load_n(&tokens[0], __ATOMIC_ACQUIRE) == 0 && now_seconds() - start < 4)
+    while (__atomic_load_n(&tokens[0], __ATOMIC_ACQUIRE) == 0 &&
+           clock_seconds(CLOCK_MONOTONIC) - start < 4)
         ;
     assert_int_equal(tokens[0], 7);
     assert_int_equal(backend_cuda.poll(device, &error), LAUNCH_RUNNING);
@@ -198,7 +195,7 @@ static void kernel_and_host_talk(void **state) {
     if (wait_for_end(device, &error) != LAUNCH_DONE)
         fail_msg("it did not end: %s", error.message);
     assert_int_equal(tokens[1], 1);
-    assert_true(now_seconds() - start < 4);
+    assert_true(clock_seconds(CLOCK_MONOTONIC) - start < 4);
     backend_cuda.release(device, &ring);
     backend_cuda.release(device, &stop);
     backend_cuda.close(device);
@@ -246,8 +243,8 @@ static void energy_is_counted(void **state) {
         print_message("SKIPPED: no NVML tells this GPU's energy\n");
         skip();
     }
-    const double start = now_seconds();
-    while (now_seconds() - start < 1)
+    const double start = clock_seconds(CLOCK_MONOTONIC);
+    while (clock_seconds(CLOCK_MONOTONIC) - start < 1)
         ;
     assert_true(backend_cuda.energy(device, &after));
     print_message("%.1f J in a second\n", after - before);
