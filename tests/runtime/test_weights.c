@@ -1,7 +1,6 @@
 #include "runtime/float_formats.h"
 #include "runtime/random_weights.h"
-#include "runtime/weights.h"
-#include "tests/support/kernel_folder.h"
+#include "tests/support/loaded_weights.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,56 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-// ---- a device that is plain memory, with an address for the host or without ---------------------
-struct device {
-    unsigned char *weights, *vectors; // where uploads to address 1 and 2 go
-    size_t uploads;
-    bool full; // uploads fail
-};
-
-static bool upload(struct device *device, const struct device_memory *to, size_t offset,
-                   const void *from, size_t bytes, struct monogen_error *error) {
-    if (device->full)
-        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "the device is full");
-    assert_true(offset <= to->bytes && bytes <= to->bytes - offset);
-    memcpy((to->device_address == 1 ? device->weights : device->vectors) + offset, from, bytes);
-    device->uploads++;
-    return true;
-}
-
-static const struct backend memory_backend = {.name = "memory", .upload = upload};
-
-// What a load left: weights and vectors, to be freed.
-struct loaded {
-    unsigned char *weights;
-    float *vectors;
-};
-
-static bool load(const struct kernel_folder *folder, const struct weight_source *source,
-                 bool in_place, bool full, struct loaded *loaded, struct monogen_error *error) {
-    kernel_folder_write_manifest(folder);
-    struct manifest *manifest = manifest_open(folder->path, error);
-    if (!manifest)
-        fail_msg("%s", error->message);
-    size_t bytes = manifest->memory.weights_bytes, vector_bytes = manifest->memory.vectors_bytes;
-    loaded->weights = calloc(1, bytes);
-    loaded->vectors = calloc(1, vector_bytes);
-    assert_non_null(loaded->weights);
-    assert_non_null(loaded->vectors);
-    struct device device = {
-        .weights = loaded->weights, .vectors = (unsigned char *)loaded->vectors, .full = full};
-    struct device_memory weights = {
-        .device_address = 1, .bytes = bytes, .host = in_place ? loaded->weights : NULL};
-    struct device_memory vectors = {.device_address = 2, .bytes = vector_bytes};
-    bool done = weights_load(manifest, source, &memory_backend, &device, &weights, &vectors, error);
-    manifest_close(manifest);
-    if (!done) {
-        free(loaded->weights);
-        free(loaded->vectors);
-    }
-    return done;
-}
 
 // ---- a checkpoint whose elements tell where they are from ---------------------------------------
 struct matrix {
@@ -136,7 +85,7 @@ static uint16_t *append_stage(uint16_t *to, unsigned stage, unsigned first, unsi
 }
 
 // Expected weights for partitions "even" and "uneven" of `cus` CUs.
-static void expect_packed(const struct loaded *loaded, unsigned cus, const unsigned *even,
+static void expect_packed(const struct loaded_weights *loaded, unsigned cus, const unsigned *even,
                           const unsigned *uneven) {
     uint16_t expected[4416 / 2], *to = expected;
     for (unsigned cu = 0; cu < cus; cu++) {
@@ -186,14 +135,13 @@ static void weights_are_packed_by_the_rule(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         set_partitions(folder, cases[i].cus, cases[i].even, cases[i].uneven);
-        for (int in_place = 0; in_place < 2; in_place++) {
-            struct loaded loaded;
+        for (enum load_path path = LOAD_IN_PLACE; path <= LOAD_STAGED; path++) {
+            struct loaded_weights loaded;
             struct weight_source source = {.checkpoint = checkpoint};
-            if (!load(folder, &source, in_place, false, &loaded, &folder->error))
+            if (!loaded_weights_open(folder, &source, path, &loaded, &folder->error))
                 fail_msg("%s", folder->error.message);
             expect_packed(&loaded, cases[i].cus, cases[i].even, cases[i].uneven);
-            free(loaded.weights);
-            free(loaded.vectors);
+            loaded_weights_close(&loaded);
         }
     }
     safetensors_close(checkpoint);
@@ -204,8 +152,8 @@ static void vectors_are_stored_as_f32(void **state) {
     struct kernel_folder *folder = *state;
     struct safetensors *checkpoint = open_checkpoint(folder);
     struct weight_source source = {.checkpoint = checkpoint};
-    struct loaded loaded;
-    assert_true(load(folder, &source, true, false, &loaded, &folder->error));
+    struct loaded_weights loaded;
+    assert_true(loaded_weights_open(folder, &source, LOAD_IN_PLACE, &loaded, &folder->error));
     static const float norm[4] = {1, 2, 3, 0}, norm1[4] = {2, 3, 4, 1};
     assert_memory_equal(loaded.vectors, norm, sizeof norm);
     assert_memory_equal(loaded.vectors + 12, norm1, sizeof norm1);
@@ -213,8 +161,7 @@ static void vectors_are_stored_as_f32(void **state) {
     for (int row = 0; row < 30; row++)
         if (loaded.vectors[24 + row] != (float)(100 + (row % 2 ? 15 + row / 2 : row / 2)))
             fail_msg("the bias of row %d is %g", row, (double)loaded.vectors[24 + row]);
-    free(loaded.weights);
-    free(loaded.vectors);
+    loaded_weights_close(&loaded);
     safetensors_close(checkpoint);
 }
 
@@ -232,18 +179,16 @@ static void a_model_larger_than_the_staging_is_packed_in_pieces(void **state) {
     kernel_folder_set(folder, "partitions[0].first_tile", "[0,0,1,1]");
     kernel_folder_set_integer(folder, "memory.weights_bytes", 12582912 + 8388608);
     struct weight_source source = {.random_seed = 7};
-    struct loaded staged, in_place;
-    assert_true(load(folder, &source, false, false, &staged, &folder->error));
-    assert_true(load(folder, &source, true, false, &in_place, &folder->error));
+    struct loaded_weights staged, in_place;
+    assert_true(loaded_weights_open(folder, &source, LOAD_STAGED, &staged, &folder->error));
+    assert_true(loaded_weights_open(folder, &source, LOAD_IN_PLACE, &in_place, &folder->error));
     assert_memory_equal(staged.weights, in_place.weights, 12582912 + 8388608);
     uint16_t expected[1024], row[1024];
     random_weights_fill(random_weights_key(7, "a"), 1024, WEIGHT_BF16, 6143 * 1024, 1024, expected);
     memcpy(row, staged.weights + 6143 * 2048, sizeof row);
     assert_memory_equal(row, expected, sizeof row);
-    free(staged.weights);
-    free(staged.vectors);
-    free(in_place.weights);
-    free(in_place.vectors);
+    loaded_weights_close(&staged);
+    loaded_weights_close(&in_place);
 }
 
 static void random_weights_do_not_depend_on_the_partition(void **state) {
@@ -254,8 +199,9 @@ static void random_weights_do_not_depend_on_the_partition(void **state) {
     for (unsigned i = 0; i < 2; i++) {
         set_partitions(folder, i ? 4 : 1, even[i], uneven[i]);
         struct weight_source source = {.random_seed = 3};
-        struct loaded loaded;
-        assert_true(load(folder, &source, i, false, &loaded, &folder->error));
+        struct loaded_weights loaded;
+        assert_true(loaded_weights_open(folder, &source, i ? LOAD_IN_PLACE : LOAD_STAGED, &loaded,
+                                        &folder->error));
         // Row 17 of the embedding, as the plain rows and as row 1 of tile 1 of the head.
         memcpy(first_row[i], loaded.weights + 2880 + 17 * 24, 24);
         uint16_t head_row[12];
@@ -266,8 +212,7 @@ static void random_weights_do_not_depend_on_the_partition(void **state) {
         // norms that only norm, biases that add nothing
         for (unsigned v = 0; v < 56; v++)
             assert_true(loaded.vectors[v] == (v == 10 || v == 11 || v >= 24 ? 0.0F : 1.0F));
-        free(loaded.weights);
-        free(loaded.vectors);
+        loaded_weights_close(&loaded);
     }
     assert_memory_equal(first_row[0], first_row[1], 24);
 }
@@ -275,8 +220,8 @@ static void random_weights_do_not_depend_on_the_partition(void **state) {
 static void expect_refused(struct kernel_folder *folder, const struct safetensors *checkpoint,
                            const char *message) {
     struct weight_source source = {.checkpoint = checkpoint};
-    struct loaded loaded;
-    assert_false(load(folder, &source, true, false, &loaded, &folder->error));
+    struct loaded_weights loaded;
+    assert_false(loaded_weights_open(folder, &source, LOAD_IN_PLACE, &loaded, &folder->error));
     kernel_folder_expect_error(folder, MONOGEN_BAD_INPUT, message);
 }
 
@@ -315,8 +260,8 @@ static void tensors_that_do_not_fit_are_refused_by_name(void **state) {
 static void a_failed_upload_ends_the_load(void **state) {
     struct kernel_folder *folder = *state;
     struct weight_source source = {.random_seed = 3};
-    struct loaded loaded;
-    assert_false(load(folder, &source, false, true, &loaded, &folder->error));
+    struct loaded_weights loaded;
+    assert_false(loaded_weights_open(folder, &source, LOAD_REFUSED, &loaded, &folder->error));
     kernel_folder_expect_error(folder, MONOGEN_NO_ENVIRONMENT, "the device is full");
 }
 
