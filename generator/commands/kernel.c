@@ -8,8 +8,8 @@
 #include "generator/commands/request.h"
 #include "generator/compile/scratch.h"
 #include "generator/model/names.h"
-#include "runtime/backend/backend.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { DIGEST_SHOWN = 16, PROBLEM_BYTES = 512 };
@@ -19,25 +19,38 @@ enum { DIGEST_SHOWN = 16, PROBLEM_BYTES = 512 };
 struct search {
     const struct installation *installation;
     struct arena *arena;
-    struct kernel_place place;
-    bool there;     // a target for the device that was asked for
-    char line[512]; // why the latest such device cannot be used
+    struct kernel_place place; // the best so far
+    uint64_t memory_bytes;     // of its target
+    bool there;                // a target for the device that was asked for
+    char line[512];            // why the latest such device cannot be used
 };
 
-// Takes the target if its kernels run here on the device `wanted` (NULL: a GPU).
-static bool try_target(struct search *search, const char *name, const struct target *target,
-                       const char *wanted) {
-    const struct backend *backend = backend_by_name(target->backend);
-    if (!backend || (wanted ? strcmp(backend->name, wanted) != 0 : backend == &backend_host))
-        return false;
-    search->there = true;
-    if (!backend->probe(target->isa, search->line, sizeof search->line))
-        return false;
-    search->place = (struct kernel_place){backend->name, name};
-    return true;
+// Whether the target describes the device better than the one that was taken, which comes before
+// it by name and is for the same backend.
+static bool is_nearer(const struct search *search, const struct target *target) {
+    const uint64_t there = search->place.size.memory_bytes, has = (uint64_t)target->memory_bytes;
+    const uint64_t taken = search->memory_bytes;
+    return there > 0 && (taken > there ? has < taken : has <= there && has > taken);
 }
 
-// The first target, by name, that try_target takes. False: none, perhaps after a diagnostic.
+// Takes the target if its kernels run here on the device `wanted` (NULL: a GPU).
+static void try_target(struct search *search, const char *name, const struct target *target,
+                       const char *wanted) {
+    const struct backend *backend = backend_by_name(target->backend);
+    struct kernel_place *place = &search->place;
+    if (!backend || (wanted ? strcmp(backend->name, wanted) != 0 : backend == &backend_host) ||
+        (place->device && (place->device != backend->name || !is_nearer(search, target))))
+        return;
+    search->there = true;
+    if (!backend->probe(target->isa, search->line, sizeof search->line))
+        return;
+    *place = (struct kernel_place){.device = backend->name, .target = name};
+    search->memory_bytes = (uint64_t)target->memory_bytes;
+    if (backend->measure && !backend->measure(&place->size))
+        place->size = (struct device_size){0};
+}
+
+// The best target that try_target takes. False: none, perhaps after a diagnostic.
 static bool find_target(struct search *search, struct script *script, const char *wanted,
                         struct diagnostics *diagnostics) {
     const char *specs = search->installation->specs;
@@ -49,10 +62,9 @@ static bool find_target(struct search *search, struct script *script, const char
         struct target target = {0};
         if (!target_load(script, specs, names[i], &none, search->arena, &target, diagnostics))
             return false;
-        if (try_target(search, names[i], &target, wanted))
-            return true;
+        try_target(search, names[i], &target, wanted);
     }
-    return false;
+    return search->place.target != NULL;
 }
 
 bool kernel_place(const struct installation *installation, const char *wanted, struct arena *arena,
@@ -143,6 +155,17 @@ static bool open_from_scratch(const char *weights, uint64_t seed, struct kernel 
     return opened;
 }
 
+static void note_fit(const struct generation *generation, const struct device_size *size) {
+    const struct device_fit *fit = &generation->fit;
+    const double gb = 1e9;
+    if (fit->target_cus > 0)
+        report_note("planned for %d of the target's %d %s: the device has %" PRIu32,
+                    generation->plan.machine.cus, fit->target_cus, size->cus_name, size->cus);
+    if (fit->target_memory_bytes > 0)
+        report_note("planned for %.1f GB of memory, the device's, not the target's %.1f GB",
+                    (double)size->memory_bytes / gb, (double)fit->target_memory_bytes / gb);
+}
+
 bool kernel_open(const struct command_line *line, const struct installation *installation,
                  const char *weights, struct kernel *kernel, struct diagnostics *diagnostics) {
     struct generation_request request;
@@ -154,9 +177,12 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
                 request_make(line, installation, place.target, &arena, &request, diagnostics);
     if (good) {
         request.cache_folder = cache_folder_find(line->cache, &arena, problem, sizeof problem);
+        request.device_cus = (int)place.size.cus;
+        request.device_memory_bytes = (int64_t)place.size.memory_bytes;
         good = request_run(&request, installation, &kernel->generation, diagnostics);
     }
     if (good) {
+        note_fit(&kernel->generation, &place.size);
         if (request.cache_folder)
             folder = place_in_cache(&kernel->generation, request.cache_folder, &arena, problem);
         if (problem[0] && !folder)

@@ -5,6 +5,7 @@
 
 #include "generator/commands/command_line.h"
 #include "generator/pipeline/pipeline.h"
+#include "runtime/backend/backend.h"
 #include "runtime/monogen.h"
 
 struct kernel {
@@ -12,13 +13,16 @@ struct kernel {
     struct monogen *model;
 };
 
-// What a kernel is made for: the backend that runs it and the name of a target.
+// What a kernel is made for: the backend that runs it, the name of a target, and how large the
+// device is (0: nothing bounds it).
 struct kernel_place {
     const char *device, *target;
+    struct device_size size;
 };
 
 // The place that --device names; "auto": a GPU that can be used and that a target is for, else the
-// host. False after adding a diagnostic; nothing has been compiled then. Names live in `arena`.
+// host. Of several targets for a device it is the one with the most memory that is there. False
+// after adding a diagnostic; nothing has been compiled then. Names live in `arena`.
 bool kernel_place(const struct installation *installation, const char *wanted, struct arena *arena,
                   struct kernel_place *place, struct diagnostics *diagnostics);
 

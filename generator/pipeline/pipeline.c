@@ -6,6 +6,7 @@
 #include "generator/plan/planner.h"
 #include "runtime/clock.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +39,36 @@ static bool read_plan(struct run *run) {
                              run->diagnostics);
 }
 
+static bool is_overridden(const struct override_list *overrides, const char *key) {
+    for (int i = 0; i < overrides->count; i++)
+        if (strcmp(overrides->items[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+// Cuts target and tuning down to a device that has less. With several XCDs it is not known which of
+// them are there, and what a CU may be dealt: such a device the backend refuses.
+static void fit_device(struct run *run) {
+    const struct generation_request *request = run->request;
+    struct target *target = &run->generation->target;
+    struct device_fit *fit = &run->generation->fit;
+    struct text words = {0};
+    if (request->device_cus > 0 && request->device_cus < target->default_cus &&
+        target->xcd_count == 1 && !run->tuning.cus) {
+        fit->target_cus = target->default_cus;
+        run->tuning.cus = request->device_cus;
+        text_format(&words, " --set cus=%d", request->device_cus);
+    }
+    if (request->device_memory_bytes > 0 && request->device_memory_bytes < target->memory_bytes &&
+        !is_overridden(&request->overrides, "memory.bytes")) {
+        fit->target_memory_bytes = target->memory_bytes;
+        target->memory_bytes = request->device_memory_bytes;
+        text_format(&words, " --set memory.bytes=%" PRId64, target->memory_bytes);
+    }
+    fit->words = arena_string(&run->generation->arena, words.bytes ? words.bytes : "");
+    text_close(&words);
+}
+
 static bool make_plan(struct run *run) {
     const struct generation_request *request = run->request;
     struct generation *generation = run->generation;
@@ -66,8 +97,10 @@ static bool make_plan(struct run *run) {
     if (request->advise &&
         !request->advise(request->advise_context, &question, advice, run->diagnostics))
         return false;
+    fit_device(run);
     progress(run, "plan");
-    const char *command = arena_format(arena, "%s%s", request->command, advice->words);
+    const char *command =
+        arena_format(arena, "%s%s%s", request->command, advice->words, generation->fit.words);
     run->planned = (struct plan_request){.model = &generation->model,
                                          .target = &generation->target,
                                          .tuning = tuning,

@@ -40,6 +40,10 @@ struct generation_request {
     const char *cache_folder; // of compiled objects; NULL: none
     const char *worker;       // compile worker; NULL: beside the program
     bool compile;             // false: stop after the source
+    // Of the device that the kernel is for: where it has less than the target, and nobody said how
+    // many CUs to use, the plan is made for what there is. 0: unknown.
+    int device_cus;
+    int64_t device_memory_bytes;
     // Asked once model and target are known, before the planner; may be NULL. False after adding a
     // diagnostic.
     bool (*advise)(void *context, const struct advice_request *request, struct advice *advice,
@@ -50,12 +54,20 @@ struct generation_request {
     void *progress_context;
 };
 
+// What the target has and the device has less of. 0: the target's was left as it is.
+struct device_fit {
+    int target_cus;
+    int64_t target_memory_bytes;
+    const char *words; // " --set cus=114": the plan's command makes the same plan anywhere
+};
+
 // Everything that came out. Owned by the generation, closed with generation_close.
 struct generation {
     struct arena arena;
     struct model model; // without plan_file
     bool has_model;
     struct target target; // without plan_file
+    struct device_fit fit;
     struct plan_plan plan;
     char plan_digest[DIGEST_TEXT_BYTES];
     char kernel_digest[DIGEST_TEXT_BYTES]; // of what the source depends on: stands in its head

@@ -24,6 +24,13 @@ struct device_memory {
     enum memory_kind kind;
 };
 
+// What bounds a kernel that is planned for a device.
+struct device_size {
+    uint32_t cus;
+    const char *cus_name; // what they are called there: "SMs"
+    uint64_t memory_bytes;
+};
+
 enum launch_state { LAUNCH_RUNNING, LAUNCH_DONE, LAUNCH_FAILED };
 
 struct backend {
@@ -35,6 +42,10 @@ struct backend {
     // Returns whether the device could be used, for kernels of `isa` (NULL: any it has). line:
     // [bytes] text.
     bool (*probe)(const char *isa, char *line, size_t bytes);
+
+    // Fills *size for the device that open() would use; of a partitioned one, for the part that
+    // this process sees. False where there is none. NULL: nothing bounds its kernels.
+    bool (*measure)(struct device_size *size);
 
     // Opens the device, checks it against the manifest (ISA, CUs, all workgroups resident at once)
     // and loads the kernel object from kernel_folder. NULL after filling *error.

@@ -41,7 +41,7 @@ static bool make_current(const struct device *device, struct monogen_error *erro
     return device->driver.api->make_current(&device->driver, &device->facts, error);
 }
 
-// ---- probe --------------------------------------------------------------------------------------
+// ---- probe and measure --------------------------------------------------------------------------
 
 bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t bytes) {
     struct monogen_error error;
@@ -65,6 +65,18 @@ bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t by
     }
     gpu_driver_close(&driver);
     return usable;
+}
+
+bool gpu_measure(const struct gpu_api *api, struct device_size *size) {
+    struct gpu_driver driver;
+    struct gpu_facts facts;
+    if (!gpu_driver_open(api, &driver, NULL))
+        return false;
+    const bool there = gpu_driver_choose_device(&driver, &facts, NULL) && facts.cus > 0;
+    gpu_driver_close(&driver);
+    if (there)
+        *size = (struct device_size){(uint32_t)facts.cus, api->cus, facts.memory_bytes};
+    return there;
 }
 
 // ---- open ---------------------------------------------------------------------------------------
@@ -99,13 +111,15 @@ static bool check_device(const struct device *device, const struct manifest *man
                             "  note: choose another device with %s, or generate for this one",
                             manifest->target.isa, manifest->target.name, facts->number, facts->name,
                             facts->isa, api->device_variable);
-    if (facts->cus < 0 || (unsigned)facts->cus < manifest->target.cus)
-        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT,
-                            "the kernel is for %u %s, but device %d (%s) has %d\n"
-                            "  note: %s, or generate with --set cus=%d",
-                            (unsigned)manifest->target.cus, api->cus, facts->number, facts->name,
-                            facts->cus, api->partition_advice, facts->cus);
-    return true;
+    if (facts->cus >= 0 && (unsigned)facts->cus >= manifest->target.cus)
+        return true;
+    char otherwise[64] = ", or generate for a target with the XCDs that are there";
+    if (manifest->target.xcds == 1)
+        snprintf(otherwise, sizeof otherwise, ", or generate with --set cus=%d", facts->cus);
+    return monogen_fail(error, MONOGEN_NO_ENVIRONMENT,
+                        "the kernel is for %u %s, but device %d (%s) has %d\n  note: %s%s",
+                        (unsigned)manifest->target.cus, api->cus, facts->number, facts->name,
+                        facts->cus, api->partition_advice, otherwise);
 }
 
 static bool load_kernel(struct device *device, const struct manifest *manifest,

@@ -8,6 +8,7 @@
 // The functions of struct backend, those with `api` for a function of the API that has one less
 // parameter.
 bool gpu_probe(const struct gpu_api *api, const char *isa, char *line, size_t bytes);
+bool gpu_measure(const struct gpu_api *api, struct device_size *size);
 struct device *gpu_open(const struct gpu_api *api, const struct manifest *manifest,
                         const char *kernel_folder, struct monogen_error *error);
 void gpu_close(struct device *device);
@@ -30,6 +31,7 @@ bool gpu_energy(struct device *device, double *joules);
     static bool probe(const char *isa, char *line, size_t bytes) {                                 \
         return gpu_probe(&(api), isa, line, bytes);                                                \
     }                                                                                              \
+    static bool measure(struct device_size *size) { return gpu_measure(&(api), size); }            \
     static struct device *open_device(const struct manifest *manifest, const char *kernel_folder,  \
                                       struct monogen_error *error) {                               \
         return gpu_open(&(api), manifest, kernel_folder, error);                                   \
@@ -37,6 +39,7 @@ bool gpu_energy(struct device *device, double *joules);
     const struct backend variable = {                                                              \
         .name = title,                                                                             \
         .probe = probe,                                                                            \
+        .measure = measure,                                                                        \
         .open = open_device,                                                                       \
         .close = gpu_close,                                                                        \
         .allocate = gpu_allocate,                                                                  \

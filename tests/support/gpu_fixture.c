@@ -86,6 +86,7 @@ static const struct word {
     {"name", "mi300x", "h100"},
     {"free", "48.00 of 192.00", "20.00 of 80.00"},
     {"partitioned", "put it into SPX mode with amd-smi", "end that with nvidia-smi"},
+    {"for what is there", "for a target with the XCDs that are there", "with --set cus=60"},
     {"object", "AMD GPU code object", "cubin"},
     {"driver", "HIP runtime", "CUDA driver"},
     {"GPU", "AMD GPU", "NVIDIA GPU"},

@@ -7,6 +7,11 @@ static int retained_times;  // 0: none is
 static char context_object; // its address is the context
 static bool is_current;     // on the one thread that tests have
 
+static int number_in(const char *variable, int otherwise) {
+    const char *text = getenv(variable);
+    return text ? atoi(text) : otherwise;
+}
+
 // When it is loaded too, for a program that knows nothing of fakes.
 __attribute__((constructor)) void fake_gpu_reset(void) {
     forget_everything();
@@ -16,10 +21,10 @@ __attribute__((constructor)) void fake_gpu_reset(void) {
         .version = 13000,
         .compute_capability = 90,
         .device_count = 1,
-        .cus = 132,
+        .cus = number_in("MONOGEN_FAKE_CUS", 132),
         .workgroups_per_cu = 1,
         .workgroup_lds_bytes = 232448,
-        .memory_bytes = (size_t)80 << 30,
+        .memory_bytes = (size_t)number_in("MONOGEN_FAKE_GIB", 80) << 30,
     };
 }
 

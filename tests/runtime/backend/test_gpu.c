@@ -54,6 +54,29 @@ static struct device_memory allocated(struct gpu_fixture *fixture, struct device
     return memory;
 }
 
+// ---- the size of the device -------------------------------------------------------------------
+
+static void the_size_is_that_of_the_chosen_device(void **state) {
+    struct gpu_fixture *fixture = *state;
+    struct device_size size;
+    fixture->fake->cus = 60;
+    assert_true(fixture->backend->measure(&size));
+    assert_int_equal(size.cus, 60);
+    assert_int_equal(size.memory_bytes, fixture->fake->memory_bytes);
+    assert_string_equal(size.cus_name, gpu_fixture_words(fixture, "{CUs}"));
+    // As for a probe, no context is made.
+    gpu_fixture_expect_calls(fixture, "{init} 0\n{version}\n{count}\n{describe device}");
+    gpu_fixture_expect_nothing_left(fixture);
+
+    static const char *const calls[] = {"{init}", "{count}", "{attribute}", "{total}"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        gpu_fixture_renew(fixture);
+        gpu_fixture_fail(fixture, calls[i], 1, 1);
+        assert_false(fixture->backend->measure(&size));
+        gpu_fixture_expect_nothing_left(fixture);
+    }
+}
+
 // ---- open and close -----------------------------------------------------------------------------
 
 static void open_and_close_call_in_order(void **state) {
@@ -128,7 +151,7 @@ static void device_must_fit_the_kernel(void **state) {
     gpu_fixture_expect_open_fails(fixture, MONOGEN_NO_ENVIRONMENT,
                                   "the kernel is for {all} {CUs}, but device 0 ({chip}) has 60\n");
     gpu_fixture_expect_error(fixture, MONOGEN_NO_ENVIRONMENT,
-                             "{partitioned}, or generate with --set cus=60");
+                             "{partitioned}, or generate {for what is there}");
     expect_no_load(fixture);
 
     fixture->manifest.target.cus = 60; // a kernel for fewer CUs than there are is fine
@@ -455,6 +478,7 @@ static void crashed_kernel_is_explained(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, gpu_fixture_reset)
     const struct CMUnitTest tests[] = {
+        TEST(the_size_is_that_of_the_chosen_device),
         TEST(open_and_close_call_in_order),
         TEST(chosen_device_is_used),
         TEST(open_fails_at_any_call),
