@@ -51,23 +51,34 @@ static bool cheaper(const struct tiling *a, const struct tiling *b) {
     return a->round_bytes != b->round_bytes ? a->round_bytes < b->round_bytes : a->bytes < b->bytes;
 }
 
-// The tile height of a partition: of those the engine can do, the one whose fullest CU is done
-// first; at a tie the one that spreads the weights most, then the taller (fewer sums a row).
-static int choose_tile_rows(struct planning *planning, const char *partition) {
-    const char *alternatives[ENGINE_MAX_TILE_ROWS + 1] = {NULL};
+// The tiling of a partition with the best of the heights that the engine can do: the one whose
+// fullest CU is done first; at a tie the one that spreads the weights most, then the taller (fewer
+// sums a row). tilings [ENGINE_MAX_TILE_ROWS]: all of them, *count; NULL: not wanted.
+static struct tiling best_tiling(const struct planning *planning, const char *partition,
+                                 struct tiling *tilings, int *count) {
     struct tiling best = {.round_bytes = INT64_MAX};
-    int count = 0;
     for (const int *rows = planning->engine->tile_rows; *rows; rows++) {
         if (!engine_does_tile(planning->engine, planning->plan->shape.weight_dtype, *rows))
             continue;
         const struct tiling tiling = price(planning, partition, *rows);
-        alternatives[count++] =
-            arena_format(planning->arena, "%d: %lld KiB in rounds, %lld KiB of weights", *rows,
-                         (long long)(tiling.round_bytes / 1024), (long long)(tiling.bytes / 1024));
+        if (tilings)
+            tilings[(*count)++] = tiling;
         if (planning->tuning->tile_rows ? *rows == planning->tuning->tile_rows
                                         : cheaper(&tiling, &best))
             best = tiling;
     }
+    return best;
+}
+
+static int choose_tile_rows(struct planning *planning, const char *partition) {
+    const char *alternatives[ENGINE_MAX_TILE_ROWS + 1] = {NULL};
+    struct tiling tilings[ENGINE_MAX_TILE_ROWS];
+    int count = 0;
+    const struct tiling best = best_tiling(planning, partition, tilings, &count);
+    for (int i = 0; i < count; i++)
+        alternatives[i] = arena_format(
+            planning->arena, "%d: %lld KiB in rounds, %lld KiB of weights", tilings[i].tile_rows,
+            (long long)(tilings[i].round_bytes / 1024), (long long)(tilings[i].bytes / 1024));
     char name[96], value[16];
     snprintf(name, sizeof name, "tile_rows %s", partition);
     snprintf(value, sizeof value, "%d", best.tile_rows);
@@ -200,8 +211,8 @@ static void partition_body(struct planning *planning, struct plan_body *body, in
     body->max_tiles = body->pass_tiles = ceil_divide(tiles, cus);
 }
 
-// Bytes that all products of a token stream in units of the present size, for tiles of the most
-// rows: columns that do not fill a unit are padded.
+// Bytes that all products of a token stream in units of the present size, with the tiles that are
+// best for that: columns that do not fill a unit are padded.
 static int64_t padded_bytes(const struct planning *planning) {
     const struct plan_plan *plan = planning->plan;
     int64_t bytes = 0;
@@ -209,7 +220,8 @@ static int64_t padded_bytes(const struct planning *planning) {
         const struct plan_body *body = plan_body_named(plan, plan->stages[s].body);
         if (!is(body->op, "linear"))
             continue;
-        const struct tiling tiling = tiling_of(planning, body, planning->engine->tile_rows[0]);
+        const int rows = best_tiling(planning, body->partition, NULL, NULL).tile_rows;
+        const struct tiling tiling = tiling_of(planning, body, rows);
         bytes += (int64_t)tiling.tiles * tiling.units * plan->engine.unit_bytes;
     }
     return bytes;

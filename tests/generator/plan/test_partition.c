@@ -186,6 +186,19 @@ static void test_the_chosen_tile_is_the_cheapest(void **state) {
     assert_string_equal(hidden->alternatives[3], "2: 16 KiB in rounds, 4 KiB of weights");
 }
 
+// 576 columns are no multiple of the larger units of tiles as high as those that are chosen.
+static void test_units_are_filled(void **state) {
+    (void)state;
+    made_plan_open(&made, "smollm2-135m", "h100", "");
+    const struct plan_plan *plan = &made.plan;
+    int64_t bytes = 0;
+    for (int s = 0; s < plan->stages_count; s++)
+        bytes += plan->stages[s].weight_bytes;
+    if (bytes > plan->shape.bytes_per_token + plan->shape.bytes_per_token / 100)
+        fail_msg("%lld bytes of weights take %lld in units of %d",
+                 (long long)plan->shape.bytes_per_token, (long long)bytes, plan->engine.unit_bytes);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, close_plan)
 
 int main(void) {
@@ -195,6 +208,7 @@ int main(void) {
         TEST(test_other_partitions),
         TEST(test_tile_rows_that_are_asked_for),
         TEST(test_the_chosen_tile_is_the_cheapest),
+        TEST(test_units_are_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
