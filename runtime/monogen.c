@@ -375,6 +375,12 @@ bool monogen_energy(struct monogen *model, double *joules) {
     return session->backend->energy && session->backend->energy(session->device, joules);
 }
 
+struct monogen_memory monogen_memory(const struct monogen *model) {
+    const struct session *session = &model->session;
+    const struct device_usage usage = session->backend->usage(session->device);
+    return (struct monogen_memory){usage.bytes, usage.most_bytes};
+}
+
 uint32_t monogen_vocab(const struct monogen *model) { return model->session.manifest->model.vocab; }
 
 uint32_t monogen_context(const struct monogen *model) {

@@ -102,6 +102,12 @@ bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
 // the counter may lag. False where nothing tells it.
 bool monogen_energy(struct monogen *model, double *joules);
 
+// Device memory that the model takes, what the driver needs itself apart: now, and the most so far.
+struct monogen_memory {
+    size_t bytes, most_bytes;
+};
+struct monogen_memory monogen_memory(const struct monogen *model);
+
 uint32_t monogen_vocab(const struct monogen *model);
 uint32_t monogen_context(const struct monogen *model);
 bool monogen_has_tokenizer(const struct monogen *model);

@@ -18,15 +18,18 @@ bool session_allocate(struct session *session, enum kernel_argument argument, si
     return allocated;
 }
 
-static bool allocate_all(struct session *session, struct monogen_error *error) {
-    const struct manifest *manifest = session->manifest;
+// A memory that every session has. Logits come when they are asked for.
+struct need {
+    enum kernel_argument argument;
+    size_t bytes;
+    enum memory_kind kind;
+};
+enum { NEEDS = 9 };
+
+static void list_needs(const struct manifest *manifest, struct need needs[NEEDS]) {
     const struct manifest_memory *memory = &manifest->memory;
-    size_t positions = manifest->model.context;
-    const struct {
-        enum kernel_argument argument;
-        size_t bytes;
-        enum memory_kind kind;
-    } needs[] = {
+    const size_t positions = manifest->model.context;
+    const struct need list[NEEDS] = {
         {ARGUMENT_weights, memory->weights_bytes, MEMORY_STREAMED},
         {ARGUMENT_vectors, memory->vectors_bytes, MEMORY_DEVICE},
         {ARGUMENT_kv, memory->kv_bytes, MEMORY_DEVICE},
@@ -37,7 +40,22 @@ static bool allocate_all(struct session *session, struct monogen_error *error) {
         {ARGUMENT_stop, sizeof(uint32_t), MEMORY_HOST_VISIBLE},
         {ARGUMENT_control, sizeof(struct kernel_control), MEMORY_DEVICE},
     };
-    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
+    memcpy(needs, list, sizeof list);
+}
+
+size_t session_device_bytes(const struct manifest *manifest) {
+    struct need needs[NEEDS];
+    size_t bytes = 0;
+    list_needs(manifest, needs);
+    for (size_t i = 0; i < NEEDS; i++)
+        bytes += needs[i].kind == MEMORY_HOST_VISIBLE ? 0 : needs[i].bytes;
+    return bytes;
+}
+
+static bool allocate_all(struct session *session, struct monogen_error *error) {
+    struct need needs[NEEDS];
+    list_needs(session->manifest, needs);
+    for (size_t i = 0; i < NEEDS; i++)
         if (!session_allocate(session, needs[i].argument, needs[i].bytes, needs[i].kind, error))
             return false;
     return true;

@@ -29,6 +29,9 @@ bool session_open(struct session *session, struct manifest *manifest, const char
                   struct monogen_error *error);
 void session_close(struct session *session); // {0} is fine
 
+// Bytes of device memory that session_open allocates. Launches that export logits need more.
+size_t session_device_bytes(const struct manifest *manifest);
+
 // Makes memories[argument] at least `bytes` large; what it held is lost if it grows. False after
 // filling *error: no memory.
 bool session_allocate(struct session *session, enum kernel_argument argument, size_t bytes,

@@ -243,6 +243,8 @@ bool bench_command(const struct command_line *line, struct diagnostics *diagnost
         allocate(&bench);
         good = measure(&bench);
     }
+    if (good)
+        bench.memory = monogen_memory(kernel.model);
     sweep_close(&bench.sweep);
     kernel_unload(&kernel);
     good = good && run_peer(&bench, "after", 2);

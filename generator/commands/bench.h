@@ -57,6 +57,7 @@ struct bench {
     int context_count;
     uint32_t tokens; // of a launch
     size_t repeats;
+    struct monogen_memory memory; // of the device, that the kernel took
     struct sweep sweep;
     struct bench_sweep sweeps[SWEEP_MOST_WAYS]; // [sweep.way_count]
     size_t sweep_count;                         // of each way

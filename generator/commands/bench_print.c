@@ -12,6 +12,21 @@ double bench_weight_bytes(const struct bench *bench) {
     return (double)bench->kernel->generation.plan.shape.bytes_per_token;
 }
 
+// What no kernel can do without: all weights, and K and V of all positions.
+static double model_bytes(const struct bench *bench) {
+    return measure_model_bytes(&bench->kernel->generation.plan);
+}
+
+static double cache_bytes(const struct bench *bench) {
+    const struct plan_plan *plan = &bench->kernel->generation.plan;
+    return measure_kv_bytes(plan, plan->shape.context);
+}
+
+// How many times as much device memory the kernel took.
+static double memory_ratio(const struct bench *bench) {
+    return (double)bench->memory.most_bytes / (model_bytes(bench) + cache_bytes(bench));
+}
+
 bool bench_uses_processors(const struct bench *bench) {
     return backend_by_name(bench->kernel->generation.plan.machine.backend)->uses_processors;
 }
@@ -71,6 +86,13 @@ static void print_sweeps(const struct bench *bench) {
                bench->kernel->generation.plan.machine.backend);
 }
 
+static void print_memory(const struct bench *bench) {
+    struct arena *arena = bench->arena;
+    printf("memory   %s allocated, %.3f times %s of weights and %s of KV cache\n",
+           report_bytes(arena, (double)bench->memory.most_bytes), memory_ratio(bench),
+           report_bytes(arena, model_bytes(bench)), report_bytes(arena, cache_bytes(bench)));
+}
+
 // "64"; "?" where the peer does not say.
 static const char *positions_text(const struct bench *bench, int64_t positions) {
     return positions < 0 ? "?" : arena_format(bench->arena, "%" PRId64, positions);
@@ -98,6 +120,7 @@ static void print_text(const struct bench *bench) {
            bench->tokens, bench->repeats);
     print_contexts(bench);
     print_sweeps(bench);
+    print_memory(bench);
     print_peers(bench);
 }
 
@@ -174,6 +197,17 @@ static struct value *sweep_value(const struct bench *bench) {
     return table;
 }
 
+static struct value *memory_value(const struct bench *bench) {
+    struct arena *arena = bench->arena;
+    struct value *table = value_table(arena);
+    report_set_integer(arena, table, "allocated_bytes", (int64_t)bench->memory.bytes);
+    report_set_integer(arena, table, "most_allocated_bytes", (int64_t)bench->memory.most_bytes);
+    report_set_integer(arena, table, "weights_bytes", (int64_t)model_bytes(bench));
+    report_set_integer(arena, table, "kv_bytes", (int64_t)cache_bytes(bench));
+    set_number(arena, table, "most_allocated_ratio", memory_ratio(bench));
+    return table;
+}
+
 static struct value *peer_value(const struct bench *bench, const struct bench_peer *peer) {
     struct arena *arena = bench->arena;
     struct value *table = value_table(arena);
@@ -217,6 +251,7 @@ static void print_json(const struct bench *bench) {
     report_set_integer(arena, result, "launch_tokens", bench->tokens);
     report_set_integer(arena, result, "repeats_count", (int64_t)bench->repeats);
     value_table_set(arena, result, "sweep", sweep_value(bench));
+    value_table_set(arena, result, "memory", memory_value(bench));
     for (int i = 0; i < bench->context_count; i++)
         value_list_add(arena, contexts, context_value(bench, &bench->contexts[i]));
     value_table_set(arena, result, "contexts", contexts);

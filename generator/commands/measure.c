@@ -138,6 +138,10 @@ double measure_kv_bytes(const struct plan_plan *plan, double positions) {
     return bytes;
 }
 
+double measure_model_bytes(const struct plan_plan *plan) {
+    return (double)plan->shape.parameters * dtype_bytes(plan->shape.weight_dtype);
+}
+
 uint32_t measure_first_token(const struct plan_plan *plan) {
     return plan->shape.bos_count > 0 ? (uint32_t)plan->shape.bos[0] : 0;
 }

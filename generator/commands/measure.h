@@ -51,6 +51,9 @@ bool measure_energy(struct monogen *model, const struct measure_request *request
 // Bytes of K and V that a token reads at a context of that many positions, its own included.
 double measure_kv_bytes(const struct plan_plan *plan, double positions);
 
+// Bytes of the model's parameters in the type of its weights, each once.
+double measure_model_bytes(const struct plan_plan *plan);
+
 // The token that a text begins with: the model's first beginning-of-text token, else 0.
 uint32_t measure_first_token(const struct plan_plan *plan);
 

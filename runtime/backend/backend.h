@@ -31,6 +31,12 @@ struct device_size {
     uint64_t memory_bytes;
 };
 
+// Bytes of device memory that allocate() gave and release() has not taken back: now, and the most
+// there were. Memory of the host is not counted.
+struct device_usage {
+    size_t bytes, most_bytes;
+};
+
 enum launch_state { LAUNCH_RUNNING, LAUNCH_DONE, LAUNCH_FAILED };
 
 struct backend {
@@ -56,6 +62,8 @@ struct backend {
     bool (*allocate)(struct device *device, size_t bytes, enum memory_kind kind,
                      struct device_memory *memory, struct monogen_error *error); // zeroed
     void (*release)(struct device *device, struct device_memory *memory);
+
+    struct device_usage (*usage)(const struct device *device);
 
     bool (*upload)(struct device *device, const struct device_memory *to, size_t offset,
                    const void *from, size_t bytes, struct monogen_error *error);
@@ -86,6 +94,10 @@ struct backend {
 extern const struct backend backend_host; // shared object, one thread a CU
 extern const struct backend backend_hip;  // gfx942 code object through libamdhip64
 extern const struct backend backend_cuda; // sm_90a cubin through libcuda
+
+// For allocate() and release() of a backend: counts a memory that is there, or goes.
+void device_usage_add(struct device_usage *usage, const struct device_memory *memory);
+void device_usage_remove(struct device_usage *usage, const struct device_memory *memory);
 
 // NULL where there is none of that name.
 const struct backend *backend_by_name(const char *name);

@@ -28,6 +28,7 @@ struct device {
 
     unsigned workgroups, threads_per_workgroup, dynamic_lds_bytes;
     size_t argument_block_bytes;
+    struct device_usage usage;
 };
 
 static double gib(size_t bytes) { return (double)bytes / (1 << 30); }
@@ -289,6 +290,7 @@ void gpu_release(struct device *device, struct device_memory *memory) {
         driver->release_host(memory->host);
     else if (memory->device_address)
         driver->release(memory->device_address);
+    device_usage_remove(&device->usage, memory);
     *memory = (struct device_memory){.kind = memory->kind};
 }
 
@@ -320,10 +322,15 @@ bool gpu_allocate(struct device *device, size_t bytes, enum memory_kind kind,
     }
     memory->device_address = address;
     memory->bytes = bytes;
+    device_usage_add(&device->usage, memory);
     if (clear(device, memory, error))
         return true;
     gpu_release(device, memory);
     return false;
+}
+
+struct device_usage gpu_usage(const struct device *device) {
+    return device->usage;
 }
 
 bool gpu_zero(struct device *device, const struct device_memory *memory,

@@ -15,6 +15,7 @@ void gpu_close(struct device *device);
 bool gpu_allocate(struct device *device, size_t bytes, enum memory_kind kind,
                   struct device_memory *memory, struct monogen_error *error);
 void gpu_release(struct device *device, struct device_memory *memory);
+struct device_usage gpu_usage(const struct device *device);
 bool gpu_upload(struct device *device, const struct device_memory *to, size_t offset,
                 const void *from, size_t bytes, struct monogen_error *error);
 bool gpu_download(struct device *device, void *to, const struct device_memory *from, size_t offset,
@@ -44,6 +45,7 @@ bool gpu_energy(struct device *device, double *joules);
         .close = gpu_close,                                                                        \
         .allocate = gpu_allocate,                                                                  \
         .release = gpu_release,                                                                    \
+        .usage = gpu_usage,                                                                        \
         .upload = gpu_upload,                                                                      \
         .download = gpu_download,                                                                  \
         .zero = gpu_zero,                                                                          \

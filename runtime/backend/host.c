@@ -35,6 +35,7 @@ struct device {
     struct workgroup *workgroups; // [workgroup_count]
     unsigned started;             // threads of the launch that are not joined yet
     void *argument_block;         // the launch's copy
+    struct device_usage usage;
 
     // The workgroups wait for each other, so none may run before all have a thread.
     pthread_mutex_t lock;
@@ -118,7 +119,6 @@ static struct device *host_open(const struct manifest *manifest, const char *ker
 
 static bool host_allocate(struct device *device, size_t bytes, enum memory_kind kind,
                           struct device_memory *memory, struct monogen_error *error) {
-    (void)device;
     *memory = (struct device_memory){.bytes = bytes, .kind = kind};
     // Fresh pages are zero, and are touched first by the threads that fill them.
     void *pages =
@@ -132,15 +132,18 @@ static bool host_allocate(struct device *device, size_t bytes, enum memory_kind 
         madvise(pages, bytes, MADV_HUGEPAGE);
     memory->host = pages;
     memory->device_address = (uint64_t)(uintptr_t)pages;
+    device_usage_add(&device->usage, memory);
     return true;
 }
 
 static void host_release(struct device *device, struct device_memory *memory) {
-    (void)device;
+    device_usage_remove(&device->usage, memory);
     if (memory->host)
         munmap(memory->host, memory->bytes ? memory->bytes : 1);
     *memory = (struct device_memory){0};
 }
+
+static struct device_usage host_usage(const struct device *device) { return device->usage; }
 
 static bool host_upload(struct device *device, const struct device_memory *to, size_t offset,
                         const void *from, size_t bytes, struct monogen_error *error) {
@@ -261,6 +264,7 @@ const struct backend backend_host = {
     .close = host_close,
     .allocate = host_allocate,
     .release = host_release,
+    .usage = host_usage,
     .upload = host_upload,
     .download = host_download,
     .zero = host_zero,

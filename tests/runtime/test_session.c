@@ -78,6 +78,35 @@ static void tokens_come_in_order(void **state) {
     session_close(&session);
 }
 
+// What is allocated is what the manifest makes one expect; logits come when they are asked for.
+static void device_memory_is_counted(void **state) {
+    struct kernel_folder *folder = *state;
+    struct session session;
+    open_session(folder, "fake_echo", 0, &session);
+    const size_t expected = session_device_bytes(session.manifest);
+    // weights, vectors, KV, mailboxes, rotary tables, prompt; then the control block
+    const size_t told = 4416 + 224 + 256 + 32 * 8 + (64 * 2 + 65) * 8 + 64 * 4;
+    assert_in_range(expected, told + 1, told + 256);
+    struct device_usage usage = session.backend->usage(session.device);
+    assert_int_equal(usage.bytes, expected);
+    assert_int_equal(usage.most_bytes, expected);
+
+    static float logits[4][FAKE_VOCAB];
+    for (uint32_t count = 1; count <= 4; count++) {
+        struct launch launch = {.prompt = prompt, .prompt_tokens = count, .logits = &logits[0][0]};
+        struct launch_result result;
+        assert_true(session_launch(&session, &launch, &result, &folder->error));
+        usage = session.backend->usage(session.device);
+        assert_int_equal(usage.bytes, expected + count * sizeof logits[0]);
+        assert_int_equal(usage.most_bytes, usage.bytes);
+    }
+    session.backend->release(session.device, &session.memories[ARGUMENT_logits]);
+    usage = session.backend->usage(session.device);
+    assert_int_equal(usage.bytes, expected);
+    assert_int_equal(usage.most_bytes, expected + sizeof logits);
+    session_close(&session);
+}
+
 static void epochs_grow_by_what_a_launch_may_use_and_wrap(void **state) {
     struct kernel_folder *folder = *state;
     struct session session;
@@ -258,6 +287,7 @@ static void a_memory_that_the_machine_lacks_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(tokens_come_in_order),
+        TEST(device_memory_is_counted),
         TEST(epochs_grow_by_what_a_launch_may_use_and_wrap),
         TEST(hundreds_of_workgroups_run_at_once),
         TEST(a_stop_token_ends_a_launch),

@@ -98,6 +98,17 @@ static void the_report_is_whole(void **state) {
     assert_true(number_of(way, "gbps_best") == number_of(sweep, "gbps_best"));
     assert_true(number_of(way, "workgroups_count") == 1);
     assert_true(number_of(sweep, "memory_bytes") >= 7e6);
+    json_t *memory = json_object_get(json, "memory");
+    const double most = number_of(memory, "most_allocated_bytes"),
+                 kv = number_of(memory, "kv_bytes"), weights = number_of(memory, "weights_bytes");
+    expect_units(memory);
+    assert_true(most >= number_of(memory, "allocated_bytes"));
+    assert_true(kv == 26 * 4 * 2 * 2 * 64 * 4);
+    // a tied embedding counts once; norms are there in f32
+    assert_true(weights > 7.3e6 && weights < 7.4e6);
+    assert_true(most > kv + weights && most < 1.05 * (kv + weights));
+    const double ratio = number_of(memory, "most_allocated_ratio") / (most / (kv + weights));
+    assert_true(ratio > 0.999 && ratio < 1.001);
     json_decref(json);
 }
 

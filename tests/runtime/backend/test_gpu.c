@@ -348,6 +348,38 @@ static void full_memory_is_explained(void **state) {
     gpu_fixture_expect_nothing_left(fixture);
 }
 
+static void expect_usage(const struct gpu_fixture *fixture, const struct device *device,
+                         size_t bytes, size_t most_bytes) {
+    const struct device_usage usage = fixture->backend->usage(device);
+    assert_int_equal(usage.bytes, bytes);
+    assert_int_equal(usage.most_bytes, most_bytes);
+}
+
+static void device_memory_is_counted(void **state) {
+    struct gpu_fixture *fixture = *state;
+    struct device *device = opened(fixture);
+    struct device_memory none;
+    expect_usage(fixture, device, 0, 0);
+    struct device_memory first = allocated(fixture, device, 4096, MEMORY_DEVICE);
+    struct device_memory second = allocated(fixture, device, 100, MEMORY_STREAMED);
+    struct device_memory on_host = allocated(fixture, device, 5000, MEMORY_HOST_VISIBLE);
+    expect_usage(fixture, device, 4196, 4196);
+    gpu_fixture_fail(fixture, "{allocate}", 1, 2);
+    assert_false(fixture->backend->allocate(device, 64, MEMORY_DEVICE, &none, &fixture->error));
+    expect_usage(fixture, device, 4196, 4196);
+    fixture->backend->release(device, &first);
+    fixture->backend->release(device, &first);
+    fixture->backend->release(device, &on_host);
+    expect_usage(fixture, device, 100, 4196);
+    first = allocated(fixture, device, 50, MEMORY_DEVICE);
+    expect_usage(fixture, device, 150, 4196);
+    fixture->backend->release(device, &first);
+    fixture->backend->release(device, &second);
+    expect_usage(fixture, device, 0, 4196);
+    fixture->backend->close(device);
+    gpu_fixture_expect_nothing_left(fixture);
+}
+
 static void failed_allocation_leaves_nothing(void **state) {
     struct gpu_fixture *fixture = *state;
     static const struct {
@@ -490,6 +522,7 @@ int main(void) {
         TEST(empty_memory_is_no_call),
         TEST(transfers_stay_inside),
         TEST(full_memory_is_explained),
+        TEST(device_memory_is_counted),
         TEST(failed_allocation_leaves_nothing),
         TEST(failed_transfers_are_named),
         TEST(launch_runs_until_polled_done),
