@@ -7,6 +7,7 @@ static const struct {
     size_t bytes;
 } arguments[ARGUMENT_COUNT] = {
 #define KERNEL_ARGUMENT(type, argument, size) {#argument, size},
+#define KERNEL_TRACE_ARGUMENT(type, argument, size) {#argument, size},
 #include "runtime/kernel_arguments.def"
 #undef KERNEL_ARGUMENT
 };

@@ -10,6 +10,7 @@
 
 enum kernel_argument {
 #define KERNEL_ARGUMENT(type, name, bytes) ARGUMENT_##name,
+#define KERNEL_TRACE_ARGUMENT(type, name, bytes) ARGUMENT_##name,
 #include "runtime/kernel_arguments.def"
 #undef KERNEL_ARGUMENT
     ARGUMENT_COUNT

@@ -4,6 +4,7 @@
 #include "runtime/file_map.h"
 #include "runtime/json_node.h"
 #include "runtime/kernel_arguments.h"
+#include "runtime/kernel_trace.h"
 #include "runtime/manifest_packing.h"
 
 #include <inttypes.h>
@@ -50,8 +51,18 @@ static void read_target(const struct json_node *root, struct manifest_target *ta
     target->xcds = (uint32_t)json_field_integer(&node, "xcds", 1, MANIFEST_MAX_XCDS);
 }
 
+// A kernel that does not trace has none.
+static void read_trace(const struct json_node *root, struct manifest_trace *trace) {
+    struct json_node node = json_node_optional(root, "trace");
+    if (!node.json)
+        return;
+    trace->logs = (uint32_t)json_field_integer(&node, "logs", 1, 2);
+    trace->records = (uint32_t)json_field_integer(&node, "records", 1, KERNEL_TRACE_MOST_RECORDS);
+}
+
 // Lays the arguments out in order, each at its natural alignment.
-static void read_arguments(const struct json_node *kernel_node, struct manifest_kernel *kernel) {
+static void read_arguments(const struct json_node *kernel_node, bool traces,
+                           struct manifest_kernel *kernel) {
     struct json_node array = json_node_field(kernel_node, "arguments");
     size_t count = json_node_count(&array), offset = 0;
     struct manifest_argument *arguments =
@@ -64,7 +75,7 @@ static void read_arguments(const struct json_node *kernel_node, struct manifest_
         if (array.document->failed)
             return;
         enum kernel_argument argument = kernel_argument_by_name(name);
-        if (argument == ARGUMENT_COUNT)
+        if (argument == ARGUMENT_COUNT || (argument == ARGUMENT_trace && !traces))
             json_node_fail(&item, "this runtime knows no kernel argument \"%s\"", name);
         else if (seen[argument])
             json_node_fail(&item, "\"%s\" is there twice", name);
@@ -78,6 +89,7 @@ static void read_arguments(const struct json_node *kernel_node, struct manifest_
         arguments[i] = (struct manifest_argument){.name = name, .bytes = bytes, .offset = offset};
         offset += bytes;
     }
+    seen[ARGUMENT_trace] |= !traces;
     for (int i = 0; i < ARGUMENT_COUNT; i++)
         if (!seen[i])
             json_node_fail(&array, "\"%s\" is missing",
@@ -103,7 +115,7 @@ static void read_kernel(const struct json_node *root, struct manifest *manifest)
     if ((uint64_t)kernel->epochs_per_step * (manifest->model.context + 2ULL) > MAX_LAUNCH_EPOCHS)
         json_node_fail(&node, "%" PRIu32 " epochs a step and a context of %" PRIu32 " overflow",
                        kernel->epochs_per_step, manifest->model.context);
-    read_arguments(&node, kernel);
+    read_arguments(&node, manifest->trace.records > 0, kernel);
 }
 
 static void read_memory(const struct json_node *root, struct manifest_memory *memory) {
@@ -225,6 +237,7 @@ static void read_manifest(struct manifest_file *file) {
     manifest->plan = json_field_string(&root, "plan");
     read_model(&root, &manifest->model);
     read_target(&root, &manifest->target);
+    read_trace(&root, &manifest->trace);
     read_kernel(&root, manifest);
     read_memory(&root, &manifest->memory);
     read_kv(&root, manifest);
@@ -293,4 +306,8 @@ bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token) {
 
 uint64_t manifest_padded_columns(const struct manifest_stage *stage) {
     return (stage->columns + stage->unit_columns - 1) / stage->unit_columns * stage->unit_columns;
+}
+
+size_t manifest_trace_records(const struct manifest *manifest) {
+    return (size_t)manifest->target.cus * manifest->trace.logs * manifest->trace.records;
 }

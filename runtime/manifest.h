@@ -138,6 +138,12 @@ struct manifest_step {
     int layer; // -1: belongs to none
 };
 
+// Of a kernel that traces; else zero.
+struct manifest_trace {
+    uint32_t logs;    // of a CU
+    uint32_t records; // of a log: struct kernel_trace_record
+};
+
 struct manifest_mailbox {
     const char *name;
     size_t first_pair, pairs; // in the mailbox arena
@@ -164,6 +170,7 @@ struct manifest {
     size_t step_count;
     const struct manifest_mailbox *mailboxes;
     size_t mailbox_count;
+    struct manifest_trace trace;
 };
 
 // Reads and checks kernel_folder/7-manifest.json. Ensures all that docs/manifest.md demands: sizes
@@ -183,5 +190,8 @@ bool manifest_is_stop_token(const struct manifest *manifest, uint32_t token); //
 
 // Columns of a packed row: columns rounded up to whole units.
 uint64_t manifest_padded_columns(const struct manifest_stage *stage);
+
+// Records of all CUs' logs; 0: the kernel does not trace.
+size_t manifest_trace_records(const struct manifest *manifest);
 
 #endif

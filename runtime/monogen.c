@@ -1,6 +1,7 @@
 // The public interface: prompts, context and text around the launches of a session.
 #include "runtime/monogen.h"
 
+#include "runtime/kernel_trace.h"
 #include "runtime/random_kv.h"
 #include "runtime/safetensors.h"
 #include "runtime/session.h"
@@ -341,6 +342,17 @@ bool monogen_handoffs(struct monogen *model, uint64_t *pairs, uint32_t *epoch_ba
     return session->backend->download(session->device, pairs,
                                       &session->memories[ARGUMENT_mailboxes], 0,
                                       monogen_handoffs_count(model) * sizeof *pairs, error);
+}
+
+size_t monogen_trace_count(const struct monogen *model) {
+    return manifest_trace_records(model->session.manifest);
+}
+
+bool monogen_trace(struct monogen *model, struct kernel_trace_record *records,
+                   struct monogen_error *error) {
+    const struct session *session = &model->session;
+    return session->backend->download(session->device, records, &session->memories[ARGUMENT_trace],
+                                      0, monogen_trace_count(model) * sizeof *records, error);
 }
 
 bool monogen_fill_context(struct monogen *model, uint32_t first, uint32_t end, uint64_t seed,

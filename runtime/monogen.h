@@ -84,6 +84,13 @@ size_t monogen_handoffs_count(const struct monogen *model);
 bool monogen_handoffs(struct monogen *model, uint64_t *pairs, uint32_t *epoch_base,
                       struct monogen_error *error);
 
+// What the CUs noted of the last position of the newest launch: records [monogen_trace_count], laid
+// out as kernel_trace.h says. The count is 0 where the kernel was generated without --set trace=on.
+struct kernel_trace_record;
+size_t monogen_trace_count(const struct monogen *model);
+bool monogen_trace(struct monogen *model, struct kernel_trace_record *records,
+                   struct monogen_error *error);
+
 // For measurements. Fills K and V of positions first .. end - 1 with random numbers and makes the
 // context one of `end` positions, as if that many tokens had been run; what is below `first` stays
 // as it is. A request with keep_context and a token goes on behind them. False after filling

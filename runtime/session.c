@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include "runtime/kernel_control.h"
+#include "runtime/kernel_trace.h"
 #include "runtime/rope_table.h"
 
 #include <string.h>
@@ -24,7 +25,7 @@ struct need {
     size_t bytes;
     enum memory_kind kind;
 };
-enum { NEEDS = 9 };
+enum { NEEDS = 10 };
 
 static void list_needs(const struct manifest *manifest, struct need needs[NEEDS]) {
     const struct manifest_memory *memory = &manifest->memory;
@@ -39,6 +40,8 @@ static void list_needs(const struct manifest *manifest, struct need needs[NEEDS]
         {ARGUMENT_token_ring, positions * sizeof(uint64_t), MEMORY_HOST_VISIBLE},
         {ARGUMENT_stop, sizeof(uint32_t), MEMORY_HOST_VISIBLE},
         {ARGUMENT_control, sizeof(struct kernel_control), MEMORY_DEVICE},
+        {ARGUMENT_trace, manifest_trace_records(manifest) * sizeof(struct kernel_trace_record),
+         MEMORY_DEVICE},
     };
     memcpy(needs, list, sizeof list);
 }

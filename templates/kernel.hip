@@ -10,6 +10,7 @@
 
 // ==== 3. what host and kernel share ====
 //@ verbatim("../runtime/kernel_control.h")
+//@ if plan.trace then verbatim("../runtime/kernel_trace.h") end
 
 //@ include("parts/arguments.hip")
 
@@ -18,6 +19,7 @@
 
 // ==== 5. LDS, the worker, hand-offs ====
 //@ include("parts/worker.hip")
+//@ if plan.trace then include("parts/trace.hip") end
 
 // ==== 6. the engine: how weights stream and rows are multiplied ====
 //@ include("engine/" .. plan.engine.name .. ".hip")

@@ -235,16 +235,21 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out,
 //@ end
         u8 *keys =
             worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
+//@ trace("        ", "WAITS")
         if constexpr (KIND & HANDS_OFF) {
             const bool keeps = row < end_row;
             $(body.name)_queries(worker, head, in$(q_passed));
             $(own(key_wave))$(body.name)_key(worker, head, in, keeps, row, keys$(k_passed));
             $(own(value_wave))$(body.name)_value(worker, head, in, keeps, row, keys);
         }
+//@ trace("        ", "GATHERS", "HANDS_OFF")
         workgroup_barrier(); // the query is in LDS, this position in the cache
+//@ trace("        ", "STREAMS")
         if constexpr (KIND & STREAMS)
             attend<$(shape)>(first_row, end_row, keys, keys + (u64)KV_HEADS * KV_HEAD_BYTES);
+//@ trace("        ", "FINISHES", "STREAMS")
         workgroup_barrier(); // the waves' parts are in LDS
+//@ trace("        ", "FINISHES", "HANDS_OFF")
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, head, split, out);
     }

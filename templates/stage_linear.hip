@@ -163,6 +163,7 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
     if constexpr (KIND & HANDS_OFF)
         if (slice.tiles > 0)
             $(body.name)_prologue(worker$(prologue_passed));
+//@ trace("    ", "GATHERS", "HANDS_OFF")
 //@ if passes then
     const int tiles = slice.tiles;
     int done = 0;
@@ -175,11 +176,14 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
             following = Slice{slice.start + (u64)slice.tiles * $(shape)::UNITS * UNIT_BYTES,
                               left - slice.tiles, $(shape)::UNITS};
         workgroup_barrier(); // the activation is staged, the partial sums are free
+//@   trace("        ", "STREAMS")
         tile_product<KIND, $(shape)>(worker, stream, slice, following);
+//@   trace("        ", "FINISHES", "STREAMS")
 //@   if normed then
         const float scale = (KIND & HANDS_OFF) ? norm_scale($(body.columns)) : 0;
 //@   end
         workgroup_barrier(); // the partial sums are there
+//@   trace("        ", "FINISHES", "HANDS_OFF")
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, done, slice.tiles$(epilogue_passed));
         slice.start = following.start;
@@ -187,11 +191,14 @@ DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(paramet
     } while (done < tiles);
 //@ else
     workgroup_barrier(); // the activation is staged
+//@   trace("    ", "STREAMS")
     tile_product<KIND, $(shape)>(worker, stream, slice, next);
+//@   trace("    ", "FINISHES", "STREAMS")
 //@   if normed then
     const float scale = (KIND & HANDS_OFF) ? norm_scale($(body.columns)) : 0;
 //@   end
     workgroup_barrier(); // the partial sums are there
+//@   trace("    ", "FINISHES", "HANDS_OFF")
     if constexpr (KIND & HANDS_OFF)
         $(body.name)_epilogue(worker, 0, slice.tiles$(epilogue_passed));
 //@ end

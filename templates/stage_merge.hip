@@ -17,12 +17,14 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mai
     NO_UNROLL
     for (int tile = $(body.partition)_first() + (int)handoff_wave(), end = $(body.partition)_end();
          tile < end; tile += (int)HANDOFF_WAVES) {
+//@ trace("        ", "WAITS")
         receive<2 * SPLITS, 2, $(sums.chunk_stride)>(
             worker, in.slot + $(sums.first) + (u32)tile / $(a_head) * 2, in.epoch,
             [&](u32 i, u32 value) { sums[i] = from_bits(value); });
         receive<SPLITS * ROWS, ROWS, $(values.chunk_stride)>(
             worker, in.slot + tile * ROWS, in.epoch,
             [&](u32 i, u32 value) { values[i] = from_bits(value); });
+//@ trace("        ", "FINISHES")
         float highest = sums[0];
         NO_UNROLL
         for (int s = 1; s < SPLITS; s++)

@@ -21,7 +21,9 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step,
         });
         keep_squares(squares);
     }
+//@   trace("    ", "GATHERS", "HANDS_OFF")
     handoff_barrier<KIND>();
+//@   trace("    ", "FINISHES", "HANDS_OFF")
     if constexpr (KIND & HANDS_OFF) {
         const float scale = norm_scale($(body.rows));
         const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
@@ -33,6 +35,7 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step,
         receive_together<$(body.rows)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
             lds.residual[i] += $(scale)from_bits(value);
         });
+//@   trace("    ", "GATHERS", "HANDS_OFF")
 //@ end
     handoff_barrier<KIND>();
 }

@@ -21,6 +21,7 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u32 
     // Even pairs are scores, odd ones tokens: they meet in LDS.
     receive<$(read.count)>(worker, in.slot, in.epoch,
                            [&](u32 i, u32 value) { lds.candidates[i] = value; });
+//@ trace("    ", "FINISHES")
     Candidate best = {-infinity(), 0xFFFFFFFF};
     for (int cu = (int)lane(); cu < CUS; cu += (int)WAVE_LANES) {
         const Candidate candidate = {from_bits(lds.candidates[cu * 2]), lds.candidates[cu * 2 + 1]};

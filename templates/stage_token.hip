@@ -17,5 +17,6 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, u32 index, u32
             lds.token[1] = prompt_ends;
         }
     }
+//@ trace("    ", "GATHERS", "HANDS_OFF")
     workgroup_barrier(); // the token is in LDS
 }

@@ -110,6 +110,7 @@ static bool is_open(const struct command_line *line, const struct tuning *tuning
     struct text text = {0};
     rest.context = 0;
     rest.kv = NULL;
+    rest.trace = NULL;
     if (command_line_wants_reference(line))
         rest.buffers = NULL;
     tuning_print(&rest, &text);

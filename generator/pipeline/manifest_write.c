@@ -222,6 +222,14 @@ static void write_names(struct table manifest, const struct plan_plan *plan) {
     }
 }
 
+static void write_trace(struct table manifest, const struct plan_plan *plan) {
+    if (!plan->trace)
+        return;
+    struct table trace = set_table(manifest, "trace");
+    set_integer(trace, "logs", plan_trace_logs(plan));
+    set_integer(trace, "records", plan_trace_records(plan));
+}
+
 void manifest_write(const struct plan_plan *plan, const char *plan_digest, const char *object,
                     const struct compile_result *compiled, struct text *out) {
     struct arena arena = {0};
@@ -235,6 +243,7 @@ void manifest_write(const struct plan_plan *plan, const char *plan_digest, const
     write_memory(manifest, plan);
     write_weights(manifest, plan);
     write_names(manifest, plan);
+    write_trace(manifest, plan);
     value_print_json(out, manifest.value);
     arena_close(&arena);
 }

@@ -179,6 +179,9 @@ static bool emit_source(struct run *run) {
         &generation->arena, plan, "kernel_digest",
         value_string(&generation->arena, arena_bytes(&generation->arena, generation->kernel_digest,
                                                      KERNEL_DIGEST_SHOWN)));
+    if (generation->plan.trace)
+        value_table_set(&generation->arena, plan, "trace_records",
+                        value_integer(&generation->arena, plan_trace_records(&generation->plan)));
     if (!render(run->script, run->installation->templates, "kernel.hip", plan, &generation->arena,
                 &generation->source, &generation->map, run->diagnostics))
         return false;

@@ -50,7 +50,8 @@ static void walk_text(struct walk *walk, const char *record, const char *field, 
         static const struct {
             const char *record, *field;
         } optional[] = {{"stage", "region"},  {"stage", "reads_from"}, {"stage", "writes_to"},
-                        {"region", "tensor"}, {"embedding", "body"},   {"lds", "shared"}};
+                        {"region", "tensor"}, {"embedding", "body"},   {"lds", "shared"},
+                        {"plan", "trace"}};
         for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
             if (strcmp(optional[i].record, record) == 0 && strcmp(optional[i].field, field) == 0)
                 return;

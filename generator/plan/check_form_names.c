@@ -189,15 +189,16 @@ static void check_constants(struct checking *checking) {
 static void check_arguments(struct checking *checking) {
     static const struct plan_argument wanted[] = {
 #define KERNEL_ARGUMENT(type, name, bytes) {#name, type, bytes},
+#define KERNEL_TRACE_ARGUMENT(type, name, bytes) {#name, type, bytes}, // the last
 #include "runtime/kernel_arguments.def"
 #undef KERNEL_ARGUMENT
     };
-    enum { WANTED = sizeof wanted / sizeof wanted[0] };
     const struct plan_plan *plan = checking->plan;
-    if (plan->arguments_count != WANTED)
+    const int count = (int)(sizeof wanted / sizeof wanted[0]) - (plan->trace ? 0 : 1);
+    if (plan->arguments_count != count)
         violation(checking, "the kernel has %d arguments, the runtime passes %d",
-                  plan->arguments_count, WANTED);
-    for (int i = 0; i < plan->arguments_count && i < WANTED; i++) {
+                  plan->arguments_count, count);
+    for (int i = 0; i < plan->arguments_count && i < count; i++) {
         const struct plan_argument *argument = &plan->arguments[i];
         if (strcmp(argument->name, wanted[i].name) != 0 ||
             strcmp(argument->type, wanted[i].type) != 0 || argument->bytes != wanted[i].bytes)
@@ -322,6 +323,7 @@ void form_names(struct checking *checking) {
     static const char *const unrolls[] = {"inline", "loop", NULL};
     static const char *const weight_dtypes[] = {"bf16", "fp16", "fp32", NULL};
     static const char *const residuals[] = {"owned", "everywhere", NULL};
+    static const char *const traces[] = {"on", NULL};
     static const char *const holdings[] = {"norm", "bias", NULL};
     static const char *const kv_dtypes[] = {"bf16", "fp32", NULL};
     static const char *const layouts[] = {"tiles", "rows", NULL};
@@ -340,6 +342,8 @@ void form_names(struct checking *checking) {
     check_engine(checking);
     want_word(checking, "unroll", plan->unroll, unrolls);
     want_word(checking, "residual", plan->residual, residuals);
+    if (plan->trace)
+        want_word(checking, "trace", plan->trace, traces);
     for (int i = 0; i < plan->vectors_count; i++)
         want_word(checking, "what a vector holds", plan->vectors[i].holds, holdings);
     want_word(checking, "weight dtype", plan->shape.weight_dtype, weight_dtypes);

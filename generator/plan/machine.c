@@ -109,13 +109,14 @@ static void list_compiler_options(struct planning *planning) {
 static void list_arguments(struct planning *planning) {
     static const struct plan_argument arguments[] = {
 #define KERNEL_ARGUMENT(type, name, bytes) {#name, type, bytes},
+#define KERNEL_TRACE_ARGUMENT(type, name, bytes) {#name, type, bytes}, // the last
 #include "runtime/kernel_arguments.def"
 #undef KERNEL_ARGUMENT
     };
     struct plan_plan *plan = planning->plan;
     plan->arguments = arena_alloc(planning->arena, sizeof arguments);
     memcpy(plan->arguments, arguments, sizeof arguments);
-    plan->arguments_count = sizeof arguments / sizeof arguments[0];
+    plan->arguments_count = sizeof arguments / sizeof arguments[0] - (plan->trace ? 0 : 1);
 }
 
 bool pass_machine(struct planning *planning) {
@@ -187,6 +188,7 @@ bool pass_machine(struct planning *planning) {
     plan->tuning = arena_string(planning->arena, tuning_text.bytes);
     text_close(&tuning_text);
     lay_out_kv(planning);
+    plan->trace = tuning->trace && strcmp(tuning->trace, "on") == 0 ? "on" : NULL;
     list_arguments(planning);
     return true;
 }

@@ -95,6 +95,11 @@ int64_t plan_lds_bytes(const struct plan_plan *plan);
 // The relative error of logits that the products of the plan are entitled to together: the largest.
 double plan_tolerance(const struct plan_plan *plan);
 
+// Of a plan that traces: logs of a CU, and records that have room in a log: as many as a position
+// makes, but at most what the runtime takes.
+int plan_trace_logs(const struct plan_plan *plan);
+int plan_trace_records(const struct plan_plan *plan);
+
 // Bytes of one tile's weights.
 int64_t plan_tile_bytes(const struct plan_plan *plan, const struct plan_body *body);
 

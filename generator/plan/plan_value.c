@@ -1,6 +1,8 @@
 // The plan as values: descriptors made from plan.def, printing, reading, digest, lookups.
 #include "generator/plan/plan.h"
 
+#include "runtime/kernel_trace.h"
+
 #include <string.h>
 
 #define RECORD(name) static const struct record_field name##_fields[] = {
@@ -155,4 +157,22 @@ double plan_tolerance(const struct plan_plan *plan) {
         if (plan->bodies[i].tolerance > tolerance)
             tolerance = plan->bodies[i].tolerance;
     return tolerance;
+}
+
+int plan_trace_logs(const struct plan_plan *plan) {
+    return plan->machine.handoff_waves > 0 ? 2 : 1;
+}
+
+// A stage ends once, and begins to do something else up to four times each round: a tile of
+// attention or of the merge, a pass of a product.
+int plan_trace_records(const struct plan_plan *plan) {
+    int64_t records = 2; // begins, over
+    for (int s = 0; s < plan->stages_count; s++) {
+        const struct plan_body *body = plan_body_named(plan, plan->stages[s].body);
+        const bool passes = strcmp(body->op, "linear") == 0;
+        const int rounds =
+            passes ? (body->max_tiles + body->pass_tiles - 1) / body->pass_tiles : body->max_tiles;
+        records += 1 + 4 * (int64_t)(rounds > 1 ? rounds : 1);
+    }
+    return records < KERNEL_TRACE_MOST_RECORDS ? (int)records : KERNEL_TRACE_MOST_RECORDS;
 }

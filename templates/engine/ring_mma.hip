@@ -102,12 +102,23 @@ template <u32 KIND> DEVICE void stream_close(Stream &stream) {
     }
 }
 
+//@ -- How a wave that multiplies waits for the weights of the current place.
+//@ local await = "await_barrier(&lds.filled[stream.place], stream.round)"
+//@ if plan.trace then
+//@   await = "await_weights(worker, stream)"
+DEVICE void await_weights(const Worker &worker, const Stream &stream) {
+    const u64 since = ticks();
+    await_barrier(&lds.filled[stream.place], stream.round);
+    worker.stalled += (u32)(ticks() - since);
+}
+
+//@ end
 // Goes on to the next place: a wave that multiplies is done with this one, the one that copies
 // fills it again when all are.
 template <u32 KIND> DEVICE void stream_pass(const Worker &worker, Stream &stream) {
     if constexpr (KIND & STREAMS) {
         if (!stream.there)
-            await_barrier(&lds.filled[stream.place], stream.round);
+            $(await);
         wave_fence();
         if (lane() == 0)
             arrive_at_barrier(&lds.freed[stream.place]);
@@ -200,7 +211,7 @@ DEVICE void tile_product(const Worker &worker, Stream &stream, Slice slice, Slic
                     offset -= COPY_BYTES;
                 }
                 if (!stream.there)
-                    await_barrier(&lds.filled[stream.place], stream.round);
+                    $(await);
                 stream.there = true;
                 const u32x4 *weights =
                     lds.ring + stream.place * (COPY_BYTES / 16) + at / 16 + lane();

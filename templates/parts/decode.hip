@@ -96,6 +96,7 @@ $(indent .. pad(string.sub(text, 1, cut), 92 - #indent) .. " " .. note)
 $(indent .. "    " .. string.sub(text, cut + 2))
 //@   end
 //@   from()
+//@   trace(indent, "ENDS")
 //@ end
 //@ local function following_of(list, index, last)
 //@   local following = next_streaming(list, index)
@@ -157,6 +158,9 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         const u32 generating = index + 1 >= argument_prompt_tokens() && argument_max_tokens() > 0;
         const u32 head = generating | argument_export_logits();
         worker.position = argument_first_position() + index;
+//@ if plan.trace then
+        trace_position<KIND>(worker);
+//@ end
         worker.run = layers_weights(worker);
         const Slice after = head ? $(head.body)_slice(worker) : first_layer_slice(worker);
         worker.after_layers = after.start;
@@ -212,6 +216,9 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 //@   if bodies[stage.body].op == "token" then
 //@     line("        ", stage, call(stage, nil, false) .. ", index, head);")
 //@   end
+//@ end
+//@ if plan.trace then
+        trace<KIND>(worker, KERNEL_TRACE_OVER, worker.position);
 //@ end
         token = uniform(lds.token[0]);
         if (uniform(lds.token[1]))

@@ -31,6 +31,16 @@
 //@ function kib(bytes) return string.format("%.1f", bytes / KiB) end
 //@ function rounded(number) return string.format("%.1f", number) end
 //@
+//@ -- Where the wave begins to do something else, for the trace: nothing where the plan does not ask
+//@ -- for one. Of waves of one kind alone where `kind` says so.
+//@ function trace(indent, state, kind)
+//@   local guard = kind == "HANDS_OFF" and "if constexpr (KIND & HANDS_OFF) "
+//@   if kind == "STREAMS" then guard = "if constexpr (!(KIND & HANDS_OFF)) " end
+//@   if plan.trace then
+$(indent .. (guard or ""))trace<KIND>(worker, KERNEL_TRACE_$(state));
+//@   end
+//@ end
+//@
 //@ -- Stages in order, cut into those before, inside (by layer) and after the layers.
 //@ function stages_outside(after)
 //@   local list = {}

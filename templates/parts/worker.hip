@@ -30,6 +30,10 @@ struct Worker {
     const u8 *run;          // next weights of this CU
     const u8 *after_layers; // what streams after the last layer of this position
     int after_layers_tiles, after_layers_units;
+//@ if plan.trace then
+    u32 traced;          // records of this wave's log
+    mutable u32 stalled; // see kernel_trace.h
+//@ end
 };
 
 // ---- what this CU's role is: kept in LDS, read when it is needed

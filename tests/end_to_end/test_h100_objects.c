@@ -66,6 +66,8 @@ static void other_choices_fit(void **state) {
     expect_resources("llama-3.2-1b", "residual=everywhere");
     expect_resources("llama-3.2-1b", "prefetch_units=16 handoff_batch=16");
     expect_resources("austen-3m", "unroll=inline cus=7");
+    expect_resources("llama-3.2-1b", "trace=on");
+    expect_resources("gemma-3-1b", "trace=on"); // of all shipped ones it needs most registers
 }
 
 int main(void) {

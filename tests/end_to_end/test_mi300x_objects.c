@@ -64,6 +64,7 @@ static void test_austen(void **state) {
 static void test_llama_1b(void **state) {
     (void)state;
     expect_resources("llama-3.2-1b", "");
+    expect_resources("llama-3.2-1b", "trace=on");
 }
 
 // Heads that are no power of two need more scalar registers than others: for divisions by literals.

@@ -270,6 +270,11 @@ static void values_that_break_a_rule_are_refused(void **state) {
         {"vectors[0].holds", "\"scale\"", "holds \"scale\", neither \"norm\" nor \"bias\""},
         {"vectors[1].offset", "50", "no multiple of 16"},
         {"vectors[0].elements", "0", "vectors[0].elements"},
+        {"trace", "{\"logs\": 1, \"records\": 5}", "\"trace\" is missing"},
+        {"trace", "{\"logs\": 0, \"records\": 5}", "trace.logs: is 0, must be 1 to 2"},
+        {"trace", "{\"logs\": 2, \"records\": 65537}", "trace.records: is 65537"},
+        {"trace", "{\"logs\": 2}", "trace.records: is missing"},
+        {"kernel.arguments[0].name", "\"trace\"", "no kernel argument \"trace\""},
         {"steps[0].layer", "-2", "steps[0].layer: must be an integer of -1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -315,6 +320,19 @@ static void a_model_without_rotary_embedding_is_read(void **state) {
     kernel_folder_set(folder, "ropes", "[]");
     struct manifest *m = open_good(folder);
     assert_int_equal(m->rope_count, 0);
+    manifest_close(m);
+}
+
+static void a_trace_is_read(void **state) {
+    struct kernel_folder *folder = *state;
+    struct manifest *m = open_good(folder);
+    assert_int_equal(manifest_trace_records(m), 0);
+    manifest_close(m);
+    kernel_folder_set(folder, "trace", "{\"logs\": 2, \"records\": 100}");
+    json_array_append_new(kernel_folder_at(folder, "kernel.arguments"),
+                          json_pack("{s:s,s:i}", "name", "trace", "bytes", 8));
+    m = open_good(folder);
+    assert_int_equal(manifest_trace_records(m), 3 * 2 * 100);
     manifest_close(m);
 }
 
@@ -387,6 +405,7 @@ int main(void) {
         TEST(too_many_rows_are_refused),
         TEST(a_model_without_rotary_embedding_is_read),
         TEST(unknown_keys_are_ignored),
+        TEST(a_trace_is_read),
         TEST(files_that_are_no_manifest_are_refused),
         TEST(a_pipe_or_a_folder_is_no_manifest),
         TEST(no_truncation_is_accepted),
