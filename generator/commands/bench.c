@@ -112,6 +112,15 @@ static bool run_energy(struct bench *bench) {
     return good;
 }
 
+// One launch more, at the first context, whose last token is traced.
+static bool run_traced(struct bench *bench) {
+    const struct measure_request request = request_of(bench, &bench->contexts[0]);
+    struct measured_launch launch;
+    return !bench->line->trace ||
+           (measure_launch(bench->kernel->model, &request, &launch, bench->diagnostics) &&
+            traced_take(bench->kernel, bench->arena, &bench->traced, bench->diagnostics));
+}
+
 // Contexts and sweeps take turns, so that what else the machine does falls on all alike.
 static bool measure(struct bench *bench) {
     bool good = measure_prepare(bench->kernel->model, longest_context(bench),
@@ -125,7 +134,7 @@ static bool measure(struct bench *bench) {
         for (int i = 0; good && i < bench->context_count; i++)
             good = run_context(bench, &bench->contexts[i], repeat);
     }
-    good = good && run_energy(bench);
+    good = good && run_energy(bench) && run_traced(bench);
     report_stage_end();
     return good;
 }
@@ -247,7 +256,8 @@ bool bench_command(const struct command_line *line, struct diagnostics *diagnost
         bench.memory = monogen_memory(kernel.model);
     sweep_close(&bench.sweep);
     kernel_unload(&kernel);
-    good = good && run_peer(&bench, "after", 2);
+    good = good && run_peer(&bench, "after", 2) &&
+           (!line->trace || traced_write(&bench.traced, line->trace, diagnostics));
     if (good) {
         evaluate_sweeps(&bench);
         evaluate(&bench);

@@ -8,6 +8,7 @@
 #include "generator/commands/kernel.h"
 #include "generator/commands/measure.h"
 #include "generator/commands/sweep.h"
+#include "generator/commands/traced.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,7 @@ struct bench {
     int best_way;                               // the one that read fastest
     struct bench_peer *peers;
     size_t peer_count;
+    struct traced traced; // with --trace
 };
 
 double bench_weight_bytes(const struct bench *bench); // of a token

@@ -122,6 +122,8 @@ static void print_text(const struct bench *bench) {
     print_sweeps(bench);
     print_memory(bench);
     print_peers(bench);
+    if (bench->line->trace)
+        traced_print(&bench->traced, bench->line->trace, stdout);
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -258,6 +260,10 @@ static void print_json(const struct bench *bench) {
     for (size_t i = 0; i < bench->peer_count; i++)
         value_list_add(arena, peers, peer_value(bench, &bench->peers[i]));
     value_table_set(arena, result, "peers", peers);
+    value_table_set(arena, result, "trace",
+                    bench->line->trace
+                        ? trace_summary_value(&bench->traced.trace, &bench->traced.path, arena)
+                        : value_nil(arena));
     report_value(result, true);
 }
 

@@ -216,6 +216,13 @@ const struct option option_table[] = {
      .offset = IN_LINE(peer),
      .meaning = "run another program by sh -c, once before and once after, and compare with the "
                 "speed that it prints (docs/performance.md)"},
+    {.name = "--trace",
+     .argument = "FILE",
+     .verbs = VERB_RUN | VERB_BENCH,
+     .kind = OPTION_TEXT,
+     .offset = IN_LINE(trace),
+     .meaning = "note what each CU does at the last token and when, which takes time; write it as "
+                "JSON for ui.perfetto.dev, and print a summary (docs/reading-the-kernel.md)"},
     {.name = "--golden",
      .argument = "FILE",
      .verbs = VERB_VERIFY,

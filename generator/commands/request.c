@@ -14,7 +14,8 @@ static void add_override(struct arena *arena, struct override_list *list, const 
     list->items[list->count++] = (struct override){.key = key, .value = value};
 }
 
-// --context and --kv are overrides with a name of their own; --set must not contradict them.
+// --context, --kv and --trace are overrides with a name of their own; --set must not contradict
+// them.
 static bool gather_overrides(const struct command_line *line, struct arena *arena,
                              struct override_list *list, struct diagnostics *diagnostics) {
     // What stages published is looked at when the position is over.
@@ -26,7 +27,8 @@ static bool gather_overrides(const struct command_line *line, struct arena *aren
                 return usage_error(diagnostics, "--set %s is given twice", item->key);
         add_override(arena, list, item->key, item->value);
         const bool named = (line->context && strcmp(item->key, "context") == 0) ||
-                           (line->kv && strcmp(item->key, "kv") == 0);
+                           (line->kv && strcmp(item->key, "kv") == 0) ||
+                           (line->trace && strcmp(item->key, "trace") == 0);
         if (unshare && strcmp(item->key, "buffers") == 0) {
             if (strcmp(item->value, "unshared") != 0)
                 return usage_error(diagnostics,
@@ -42,6 +44,8 @@ static bool gather_overrides(const struct command_line *line, struct arena *aren
         add_override(arena, list, "context", arena_format(arena, "%" PRId64, line->context));
     if (line->kv)
         add_override(arena, list, "kv", line->kv);
+    if (line->trace)
+        add_override(arena, list, "trace", "on");
     if (unshare)
         add_override(arena, list, "buffers", "unshared");
     return true;
@@ -85,6 +89,8 @@ static const char *command_text(const struct command_line *line,
         text_format(&command, " --context %" PRId64, line->context);
     if (line->kv)
         text_format(&command, " --kv %s", line->kv);
+    if (line->trace)
+        text_append(&command, " --set trace=on");
     for (int i = 0; i < line->set.count; i++) {
         text_append(&command, " --set");
         append_word(&command,

@@ -4,6 +4,7 @@
 #include "generator/commands/kernel.h"
 #include "generator/commands/prompt.h"
 #include "generator/commands/report.h"
+#include "generator/commands/traced.h"
 #include "generator/commands/tuned.h"
 
 #include <errno.h>
@@ -80,6 +81,21 @@ static bool generate(struct monogen *model, const struct prompt *prompt, uint32_
                              strerror(stream.reason));
 }
 
+// Of a run that was interrupted there is no trace.
+static bool trace_last_token(const struct command_line *line, const struct kernel *kernel,
+                             struct diagnostics *diagnostics) {
+    struct arena arena = {0};
+    struct traced traced;
+    if (!line->trace || interrupted())
+        return true;
+    const bool good = traced_take(kernel, &arena, &traced, diagnostics) &&
+                      traced_write(&traced, line->trace, diagnostics);
+    if (good)
+        traced_print(&traced, line->trace, stderr);
+    arena_close(&arena);
+    return good;
+}
+
 bool run_command(const struct command_line *line, struct diagnostics *diagnostics) {
     struct arena arena = {0};
     struct installation installation;
@@ -95,7 +111,8 @@ bool run_command(const struct command_line *line, struct diagnostics *diagnostic
                                kernel.generation.plan.shape.bos_count, &arena, diagnostics);
     if (done) {
         tuned_note(&kernel.generation.plan);
-        done = generate(kernel.model, &prompt, (uint32_t)line->max_tokens, diagnostics);
+        done = generate(kernel.model, &prompt, (uint32_t)line->max_tokens, diagnostics) &&
+               trace_last_token(line, &kernel, diagnostics);
     }
     kernel_close(&kernel);
     arena_close(&arena);
