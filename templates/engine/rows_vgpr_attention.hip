@@ -3,6 +3,17 @@
 constexpr int KV_PER_LANE = 16 / (int)sizeof(KvElement);
 constexpr int KV_LANES = KV_ROW / KV_PER_LANE;
 constexpr int WAVE_POSITIONS = (int)WAVE_LANES / KV_LANES;
+//@ -- A query head takes registers for its elements, its weighted values, its maximum and its sum. The
+//@ -- heads of a batch may take half of the registers that a wave can have on one of a CU's 4 SIMDs, the
+//@ -- batches of a group are as equal as can be.
+//@ local group, machine = plan.shape.heads // plan.shape.kv_heads, plan.machine
+//@ local of_one = 2 * (16 // plan.kv.element_bytes) + 2
+//@ local waves = (machine.workgroup_threads // machine.wave_lanes + 3) // 4
+//@ local most = machine.registers_per_lane == 0 and group
+//@   or math.max(machine.registers_per_lane // waves // 2 // of_one, 1)
+//@ local batches = (group + most - 1) // most
+constexpr int QUERY_BATCH =
+    $((group + batches - 1) // batches); // query heads that a wave holds at once
 
 DEVICE void store_kv(float *at, float x) { *at = x; }
 DEVICE void store_kv(u16 *at, float x) { *at = float_to_bf16(x); }
@@ -50,18 +61,19 @@ template <int MASK> DEVICE float highest_position(float x) {
 }
 
 // The part of rows first .. end - 1 of the cache in softmax(query keys) values, in one pass with a
-// running maximum. Requires: lds.query is scaled.
-template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, const u8 *values) {
+// running maximum, for the heads of the group from `query_head` on that a batch has.
+template <class Shape>
+DEVICE void attend_batch(int query_head, u32 first, u32 end, const u8 *keys, const u8 *values) {
     const int dim = (int)lane() % KV_LANES * KV_PER_LANE;
-    float query[QUERY_GROUP][KV_PER_LANE], value[QUERY_GROUP][KV_PER_LANE];
-    float highest[QUERY_GROUP], sum[QUERY_GROUP];
+    float query[QUERY_BATCH][KV_PER_LANE], value[QUERY_BATCH][KV_PER_LANE];
+    float highest[QUERY_BATCH], sum[QUERY_BATCH];
     UNROLL
-    for (int g = 0; g < QUERY_GROUP; g++) {
+    for (int g = 0; g < QUERY_BATCH; g++) {
         highest[g] = -3e38f;
         sum[g] = 0;
         UNROLL
         for (int i = 0; i < KV_PER_LANE; i++) {
-            query[g][i] = dim + i < HEAD_DIM ? lds.query[g * HEAD_DIM + dim + i] : 0;
+            query[g][i] = dim + i < HEAD_DIM ? lds.query[(query_head + g) * HEAD_DIM + dim + i] : 0;
             value[g][i] = 0;
         }
     }
@@ -72,7 +84,7 @@ template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, co
         const u32 there = wanted < end ? wanted : end - 1;
         const KvLane key = load_kv(keys, there), row = load_kv(values, there);
         UNROLL
-        for (int g = 0; g < QUERY_GROUP; g++) {
+        for (int g = 0; g < QUERY_BATCH; g++) {
             float score = 0;
             UNROLL
             for (int i = 0; i < KV_PER_LANE; i++)
@@ -89,11 +101,11 @@ template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, co
         }
     }
     UNROLL
-    for (int g = 0; g < QUERY_GROUP; g++) {
+    for (int g = 0; g < QUERY_BATCH; g++) {
         const float top = highest_position<KV_LANES>(highest[g]);
         const float shrink = exponential(highest[g] - top);
         const float total = sum_positions<KV_LANES>(sum[g] * shrink);
-        float *part = attended_part((int)wave(), g);
+        float *part = attended_part((int)wave(), query_head + g);
         UNROLL
         for (int i = 0; i < KV_PER_LANE; i++) {
             const float x = sum_positions<KV_LANES>(value[g][i] * shrink);
@@ -104,5 +116,16 @@ template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, co
             part[0] = top;
             part[1] = total;
         }
+    }
+}
+
+// All heads of the group, batch after batch: where one holds them all, K and V are read once. The
+// last batch ends with the group, and may begin with heads that the one before has had: they come
+// out alike. Requires: lds.query is scaled.
+template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, const u8 *values) {
+    NO_UNROLL
+    for (int query_head = 0; query_head < QUERY_GROUP; query_head += QUERY_BATCH) {
+        const int last = QUERY_GROUP - QUERY_BATCH;
+        attend_batch<Shape>(query_head < last ? query_head : last, first, end, keys, values);
     }
 }

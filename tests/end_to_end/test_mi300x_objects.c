@@ -74,6 +74,16 @@ static void test_uneven_heads(void **state) {
     expect_resources("llama-3.2-1b", "head_dim=80 rope.dims=20");
 }
 
+// Registers do not hold all query heads of a large group at once.
+static void test_large_groups(void **state) {
+    (void)state;
+    expect_resources("llama-3.2-1b", "heads=56 layers=2");
+    expect_resources("llama-3.2-1b", "heads=64 layers=2");
+    expect_resources("llama-3.2-1b", "heads=128 layers=2");
+    expect_resources("llama-3.2-1b", "heads=128 layers=2 kv=fp32");
+    expect_resources("llama-3.2-1b", "heads=16 kv_heads=2 head_dim=128 layers=2");
+}
+
 // Everything that stages can do.
 static void test_drafts(void **state) {
     (void)state;
@@ -101,8 +111,8 @@ static void test_others(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_austen),       cmocka_unit_test(test_llama_1b),
-        cmocka_unit_test(test_uneven_heads), cmocka_unit_test(test_drafts),
-        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_uneven_heads), cmocka_unit_test(test_large_groups),
+        cmocka_unit_test(test_drafts),       cmocka_unit_test(test_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
