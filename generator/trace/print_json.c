@@ -106,6 +106,8 @@ static void print_span(struct printing *printing, int process, int thread,
     print_stage_args(printing, span->step);
     if (span->late_us > 0)
         text_format(printing->out, ",\"weights_late_us\":%.3f", span->late_us);
+    if (span->transit_us > 0)
+        text_format(printing->out, ",\"in_transit_us\":%.3f", span->transit_us);
     text_append(printing->out, "}}");
 }
 

@@ -10,6 +10,7 @@ struct row {
     const char *name;
     int times;                             // in a position
     double wait_us, stream_us, compute_us; // medians of all CUs; gathering is waiting
+    double transit_us;                     // of waiting: all had been published
     double late_us;                        // of streaming: weights had not come
     double path_us[TRACE_KINDS];
     int handoffs; // on the path
@@ -24,7 +25,7 @@ struct summary {
 
 // Sums of one CU over the position.
 struct sums {
-    double wait_us, stream_us, compute_us, late_us;
+    double wait_us, stream_us, compute_us, transit_us, late_us;
 };
 
 static void add_log(const struct trace *trace, int cu, struct sums *sums) {
@@ -36,6 +37,7 @@ static void add_log(const struct trace *trace, int cu, struct sums *sums) {
             const struct plan_body *body = plan_body_named(plan, plan->stages[span->step].body);
             struct sums *to = &sums[body - plan->bodies];
             const double us = span->to_us - span->from_us;
+            to->transit_us += span->transit_us;
             if (log == 1)
                 to->late_us += span->kind == TRACE_STREAM ? span->late_us : 0;
             else if (span->kind == TRACE_STREAM)
@@ -76,6 +78,7 @@ static void add_total(struct summary *summary) {
         total->wait_us += row->wait_us;
         total->stream_us += row->stream_us;
         total->compute_us += row->compute_us;
+        total->transit_us += row->transit_us;
         total->late_us += row->late_us;
         total->handoffs += row->handoffs;
         for (int kind = 0; kind < TRACE_KINDS; kind++)
@@ -100,6 +103,8 @@ static struct summary summarise(const struct trace *trace, const struct trace_pa
             .stream_us = median_of(sums + b, bodies, cus, offsetof(struct sums, stream_us), arena),
             .compute_us =
                 median_of(sums + b, bodies, cus, offsetof(struct sums, compute_us), arena),
+            .transit_us =
+                median_of(sums + b, bodies, cus, offsetof(struct sums, transit_us), arena),
             .late_us = median_of(sums + b, bodies, cus, offsetof(struct sums, late_us), arena),
         };
     for (int s = 0; s < plan->stages_count; s++)
@@ -120,7 +125,8 @@ static double path_us(const struct row *row) {
 
 // ---- text
 static void print_row(const struct summary *summary, const struct row *row, struct text *out) {
-    text_format(out, "%-17s %5d %9.1f %9.1f", row->name, row->times, row->wait_us, row->stream_us);
+    text_format(out, "%-17s %5d %9.1f %9.1f %9.1f", row->name, row->times, row->wait_us,
+                row->transit_us, row->stream_us);
     if (summary->has_late)
         text_format(out, " %9.1f", row->late_us);
     text_format(out, " %9.1f   %8d %9.1f %9.1f %9.1f %9.1f\n", row->compute_us, row->handoffs,
@@ -153,7 +159,7 @@ static void print_longest(const struct trace *trace, const struct trace_path *pa
     for (size_t i = 0; i < count && i < SHOWN; i++) {
         const struct trace_hop *hop = sorted[i];
         text_format(out, "%s %6.1f us to %s on CU %d, from %s on CU %d\n",
-                    i ? "             " : "longest waits", hop->to_us - hop->from_us,
+                    i ? "                 " : "longest hand-offs", hop->to_us - hop->from_us,
                     stage_text(trace->plan, hop->step, arena), hop->cu,
                     stage_text(trace->plan, hop->from_step, arena), hop->from_cu);
     }
@@ -165,10 +171,10 @@ void trace_print_summary(const struct trace *trace, const struct trace_path *pat
     const struct summary summary = summarise(trace, path, &arena);
     text_format(out, "trace    the token at position %u took %.1f us on %d CUs\n", trace->position,
                 trace->us, trace->plan->machine.cus);
-    text_format(out, "%-23s us of a CU, the median%s      us of the critical path\n", "",
-                summary.has_late ? "          " : "");
+    text_format(out, "%-23s us of a CU, the median%*s us of the critical path\n", "",
+                summary.has_late ? 28 : 18, "");
     text_format(out,
-                "stage             times   waiting streaming%s computing   "
+                "stage             times   waiting   transit streaming%s computing   "
                 "handoffs       all   waiting streaming computing\n",
                 summary.has_late ? "      late" : "");
     for (int b = 0; b <= summary.count; b++)
@@ -188,6 +194,7 @@ static struct value *row_value(const struct summary *summary, const struct row *
     value_table_set(arena, table, "name", value_string(arena, row->name));
     value_table_set(arena, table, "times_count", value_integer(arena, row->times));
     set_number(arena, table, "waiting_us_median", row->wait_us);
+    set_number(arena, table, "in_transit_us_median", row->transit_us);
     set_number(arena, table, "streaming_us_median", row->stream_us);
     value_table_set(arena, table, "weights_late_us_median",
                     summary->has_late ? value_number(arena, row->late_us) : value_nil(arena));

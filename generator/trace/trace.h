@@ -23,7 +23,8 @@ const char *trace_kind_name(enum trace_kind kind); // "wait"
 // What one wave did; spans follow each other without gaps, in the order of the schedule.
 struct trace_span {
     double from_us, to_us;
-    double late_us; // of TRACE_STREAM, in the log of a wave that multiplies: waited for weights
+    double late_us;    // of TRACE_STREAM, in the log of a wave that multiplies: waited for weights
+    double transit_us; // of a wait: all that it was for had been published (trace_find_path says)
     int step;
     enum trace_kind kind;
 };
@@ -63,9 +64,10 @@ struct trace_path {
     int count;
 };
 
-// Walks back from the last CU's end. A wait that the last of its producers outlasted leads to that
-// CU; any other leads to what the same CU did before.
-void trace_find_path(const struct trace *trace, struct arena *arena, struct trace_path *path);
+// Says of each wait how much of it values were in transit, and walks back from the last CU's end. A
+// wait that the last of its producers outlasted leads to that CU; any other leads to what the same
+// CU did before.
+void trace_find_path(struct trace *trace, struct arena *arena, struct trace_path *path);
 
 // Chrome's and Perfetto's JSON: a thread a log, the stages with what was done inside them, the
 // critical path with arrows for its hand-offs.

@@ -331,6 +331,64 @@ static void test_an_absolute_spec(void **state) {
     generated_close(&relative);
 }
 
+// Whether a line may be another one in a kernel that traces: its head, and, with a ring, the wait
+// for weights.
+static bool changes_with_a_trace(const char *line) {
+    static const char *const heads[] = {"// monogen ", "// Kernel ", "// Made by: "};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        if (strncmp(line, heads[i], strlen(heads[i])) == 0)
+            return true;
+    return strstr(line, "await_barrier(&lds.filled[stream.place], stream.round);") != NULL;
+}
+
+// Where `line` is among the lines from `at` on; NULL: nowhere.
+static const char *find_line(const char *at, const char *line, size_t length) {
+    while (*at && (strncmp(at, line, length) != 0 || at[length] != '\n'))
+        at += strcspn(at, "\n") + 1;
+    return *at ? at : NULL;
+}
+
+static void expect_only_more_lines(const char *plain, const char *traced) {
+    assert_null(strstr(plain, "trace"));
+    assert_null(strstr(plain, "TRACE"));
+    while (*plain) {
+        const size_t length = strcspn(plain, "\n");
+        char line[1024];
+        assert_true(length < sizeof line);
+        snprintf(line, sizeof line, "%.*s", (int)length, plain);
+        const char *found = find_line(traced, plain, length);
+        if (found)
+            traced = found + length + 1;
+        else if (!changes_with_a_trace(line))
+            fail_msg("tracing takes away or moves the line '%s'", line);
+        plain += length + 1;
+    }
+}
+
+static void test_tracing_only_adds_lines(void **state) {
+    (void)state;
+    static const struct {
+        const char *spec, *target, *set;
+    } also[] = {{"gemma-3-1b", "mi300x", ""},
+                {"llama-3.2-1b", "h100", ""},
+                {"austen-3m", "h100", "residual=everywhere"}};
+    for (size_t k = 0; k < KERNELS + sizeof also / sizeof also[0]; k++) {
+        const char *spec = k < KERNELS ? kernels[k].spec : also[k - KERNELS].spec;
+        const char *target = k < KERNELS ? kernels[k].target : also[k - KERNELS].target;
+        const char *set = k < KERNELS ? kernels[k].set : also[k - KERNELS].set;
+        char with[128];
+        snprintf(with, sizeof with, "%s%strace=on", set, *set ? " " : "");
+        struct generated plain;
+        generated_open(&plain,
+                       &(struct wanted_generation){.spec = spec, .target = target, .set = set});
+        emit(spec, target, with);
+        expect_only_more_lines(plain.generation.source.bytes, made.generation.source.bytes);
+        assert_non_null(strstr(made.generation.source.bytes, "KERNEL_TRACE_STREAMS);"));
+        generated_close(&plain);
+        generated_close(&made);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, close_generated)
 
 int main(void) {
@@ -343,6 +401,7 @@ int main(void) {
         TEST(test_mailboxes_are_the_plans),
         TEST(test_nothing_of_this_machine),
         TEST(test_an_absolute_spec),
+        TEST(test_tracing_only_adds_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,24 @@ static void the_planted_path_is_found(void **state) {
     expect_near(path->hops[path->count - 1].to_us, fixture->trace.us, 1e-9);
 }
 
+// CU 0 waits for the slow CU 1: nearly all of that nothing is under way.
+static void transit_is_told_from_waiting(void **state) {
+    struct fixture *fixture = *state;
+    read_good(fixture);
+    const int step = need_stage(&fixture->made.plan, "gate_up", 2)->step + 1;
+    const struct trace_log *log = trace_log_of(&fixture->trace, 0, 0);
+    int waits = 0;
+    for (int i = 0; i < log->count; i++) {
+        const struct trace_span *span = &log->spans[i];
+        if (span->step != step || span->kind != TRACE_WAIT)
+            continue;
+        waits++;
+        expect_near(span->to_us - span->from_us, (SLOW_NS + HANDOFF_NS) * 1e-3, CLOCK_BOUND_US);
+        expect_near(span->transit_us, HANDOFF_NS * 1e-3, CLOCK_BOUND_US);
+    }
+    assert_int_equal(waits, 1);
+}
+
 static void the_summary_names_the_slow_stage(void **state) {
     struct fixture *fixture = *state;
     read_good(fixture);
@@ -271,9 +289,13 @@ static void what_is_no_trace_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(clocks_are_fitted),         TEST(spans_have_no_gaps),
-        TEST(the_planted_path_is_found), TEST(the_summary_names_the_slow_stage),
-        TEST(the_json_is_whole),         TEST(what_is_no_trace_is_refused),
+        TEST(clocks_are_fitted),
+        TEST(spans_have_no_gaps),
+        TEST(transit_is_told_from_waiting),
+        TEST(the_planted_path_is_found),
+        TEST(the_summary_names_the_slow_stage),
+        TEST(the_json_is_whole),
+        TEST(what_is_no_trace_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
