@@ -17,14 +17,22 @@
 enum { CUS = 2 };
 
 // What the made-up kernel takes for everything, in ns.
-enum { HANDOFF_NS = 2000, GATHER_NS = 100, STREAM_NS = 3000, FINISH_NS = 500, SLOW_NS = 50000 };
+enum {
+    HANDOFF_NS = 2000,
+    GATHER_NS = 100,
+    STREAM_NS = 3000,
+    LATE_NS = 800, // of STREAM_NS
+    OTHERS_NS = 200,
+    FINISH_NS = 500,
+    SLOW_NS = 50000,
+};
 
 struct fixture {
     struct made_plan made;
     struct arena arena;
     struct diagnostics diagnostics;
-    struct kernel_trace_record *records; // [CUS][room]
-    int room, count[CUS];
+    struct kernel_trace_record *records; // [CUS][logs][room]
+    int logs, room, count[CUS][2];
     unsigned long long now[CUS]; // ns
     struct trace trace;
     struct trace_path path;
@@ -36,15 +44,22 @@ static unsigned long long ticks_of(int cu, unsigned long long ns) {
     return cu == 0 ? ns : 900000 + ns * 17 / 10;
 }
 
-static void note(struct fixture *fixture, int cu, unsigned step, unsigned state, unsigned about) {
+static struct kernel_trace_record *add(struct fixture *fixture, int cu, int log, unsigned step,
+                                       unsigned state) {
     const unsigned long long now = fixture->now[cu] + 5000000;
-    assert_true(fixture->count[cu] < fixture->room);
-    fixture->records[cu * fixture->room + fixture->count[cu]++] =
-        (struct kernel_trace_record){.ticks = ticks_of(cu, now),
-                                     .ns = now / 1024 * 1024,
-                                     .step = step,
-                                     .state = state,
-                                     .about = about};
+    const int index = fixture->count[cu][log]++;
+    assert_true(index < fixture->room);
+    struct kernel_trace_record *record =
+        &fixture->records[(cu * fixture->logs + log) * fixture->room + index];
+    *record = (struct kernel_trace_record){
+        .ticks = ticks_of(cu, now), .ns = now / 1024 * 1024, .step = step, .state = state};
+    return record;
+}
+
+// Into all logs of the CU.
+static void note(struct fixture *fixture, int cu, unsigned step, unsigned state, unsigned about) {
+    for (int log = 0; log < fixture->logs; log++)
+        add(fixture, cu, log, step, state)->about = about;
 }
 
 static int slow_cu(const struct plan_stage *stage) {
@@ -70,13 +85,17 @@ static void run_position(struct fixture *fixture) {
             if (plan_tiles_of(partition, cu) > 0) {
                 if (stage->reads_from && fixture->now[cu] < arrival)
                     fixture->now[cu] = arrival;
-                note(fixture, cu, (unsigned)s, KERNEL_TRACE_GATHERS, 0);
+                add(fixture, cu, 0, (unsigned)s, KERNEL_TRACE_GATHERS);
                 fixture->now[cu] += GATHER_NS;
                 note(fixture, cu, (unsigned)s, KERNEL_TRACE_STREAMS, 0);
                 fixture->now[cu] += STREAM_NS;
                 if (cu == slow_cu(stage))
                     fixture->now[cu] += SLOW_NS;
-                note(fixture, cu, (unsigned)s, KERNEL_TRACE_FINISHES, 0);
+                if (fixture->logs > 1) // the other waves take longer
+                    add(fixture, cu, 1, (unsigned)s, KERNEL_TRACE_FINISHES)->stalled =
+                        (unsigned)(ticks_of(cu, LATE_NS) - ticks_of(cu, 0));
+                fixture->now[cu] += OTHERS_NS;
+                add(fixture, cu, 0, (unsigned)s, KERNEL_TRACE_FINISHES);
                 fixture->now[cu] += FINISH_NS;
                 last = fixture->now[cu] > last ? fixture->now[cu] : last;
             }
@@ -88,17 +107,22 @@ static void run_position(struct fixture *fixture) {
         note(fixture, cu, 0, KERNEL_TRACE_OVER, 31);
 }
 
-static int open_fixture(void **state) {
+static int open_target(void **state, const char *target) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
-    made_plan_open(&fixture->made, "austen-3m", "host", "cus=2 trace=on");
+    made_plan_open(&fixture->made, "austen-3m", target, "cus=2 kv_splits=1 trace=on");
+    fixture->logs = plan_trace_logs(&fixture->made.plan);
     fixture->room = plan_trace_records(&fixture->made.plan);
-    fixture->records = calloc((size_t)(CUS * fixture->room), sizeof *fixture->records);
+    fixture->records =
+        calloc((size_t)(CUS * fixture->logs * fixture->room), sizeof *fixture->records);
     assert_non_null(fixture->records);
     run_position(fixture);
     *state = fixture;
     return 0;
 }
+
+static int open_fixture(void **state) { return open_target(state, "host"); }
+static int open_h100(void **state) { return open_target(state, "h100"); }
 
 static int close_fixture(void **state) {
     struct fixture *fixture = *state;
@@ -186,7 +210,7 @@ static void the_planted_path_is_found(void **state) {
             assert_int_equal(hop->from_cu, -1);
         }
     }
-    expect_near(slow_us, 2 * (STREAM_NS + SLOW_NS) * 1e-3, CLOCK_BOUND_US);
+    expect_near(slow_us, 2 * (STREAM_NS + SLOW_NS + OTHERS_NS) * 1e-3, CLOCK_BOUND_US);
     assert_int_equal(handed_on, 1);
     expect_near(sum_us, fixture->trace.us, CLOCK_BOUND_US);
     expect_near(path->hops[path->count - 1].to_us, fixture->trace.us, 1e-9);
@@ -251,6 +275,39 @@ static void the_json_is_whole(void **state) {
     text_close(&text);
 }
 
+// A second wave of each CU says when it multiplied, and what it waited for weights meanwhile.
+static void weights_that_are_late_are_told(void **state) {
+    struct fixture *fixture = *state;
+    read_good(fixture);
+    assert_int_equal(fixture->trace.logs_per_cu, 2);
+    for (int cu = 0; cu < CUS; cu++) {
+        const struct trace_log *log = trace_log_of(&fixture->trace, cu, 1);
+        int streams = 0;
+        for (int i = 0; i < log->count; i++) {
+            const struct trace_span *span = &log->spans[i];
+            const struct plan_stage *stage = &fixture->made.plan.stages[span->step];
+            if (span->kind != TRACE_STREAM) {
+                assert_int_equal(span->kind, TRACE_WAIT);
+                continue;
+            }
+            expect_near(span->late_us, LATE_NS * 1e-3, 0.01);
+            expect_near(span->to_us - span->from_us,
+                        (STREAM_NS + (cu == slow_cu(stage) ? SLOW_NS : 0)) * 1e-3, 0.1);
+            streams++;
+        }
+        assert_true(streams >= 4 * 4);
+    }
+    struct text text = {0};
+    trace_print_summary(&fixture->trace, &fixture->path, &text);
+    assert_non_null(strstr(text.bytes, "streaming      late computing"));
+    text_clear(&text);
+    trace_print_json(&fixture->trace, &fixture->path, &text);
+    assert_non_null(strstr(text.bytes, "\"weights_late_us\":0.80"));
+    assert_non_null(strstr(text.bytes, "\"CU 1 (SM 11)\""));
+    assert_non_null(strstr(text.bytes, "\"CU 1 weights\""));
+    text_close(&text);
+}
+
 // ---- what is no trace
 static void expect_refusal(struct fixture *fixture, const char *message) {
     assert_false(trace_read(&fixture->made.plan, fixture->records, &fixture->arena, &fixture->trace,
@@ -262,7 +319,7 @@ static void expect_refusal(struct fixture *fixture, const char *message) {
 static void what_is_no_trace_is_refused(void **state) {
     struct fixture *fixture = *state;
     struct kernel_trace_record *first = fixture->records;
-    struct kernel_trace_record *last = &fixture->records[fixture->count[0] - 1];
+    struct kernel_trace_record *last = &fixture->records[fixture->count[0][0] - 1];
     const struct kernel_trace_record kept = first[9], end = *last;
     first[9].ticks = first[8].ticks - 1;
     expect_refusal(fixture, "the trace of CU 0 goes back in time");
@@ -275,7 +332,7 @@ static void what_is_no_trace_is_refused(void **state) {
     first[9].state = KERNEL_TRACE_OVER;
     expect_refusal(fixture, "CU 0 does not have all steps");
     first[9] = kept;
-    for (int i = fixture->count[0] - 1; i < fixture->room; i++) {
+    for (int i = fixture->count[0][0] - 1; i < fixture->room; i++) {
         first[i] = end;
         first[i].state = KERNEL_TRACE_WAITS;
         first[i].step = (unsigned)fixture->made.plan.stages_count;
@@ -292,6 +349,7 @@ int main(void) {
         TEST(clocks_are_fitted),
         TEST(spans_have_no_gaps),
         TEST(transit_is_told_from_waiting),
+        cmocka_unit_test_setup_teardown(weights_that_are_late_are_told, open_h100, close_fixture),
         TEST(the_planted_path_is_found),
         TEST(the_summary_names_the_slow_stage),
         TEST(the_json_is_whole),
