@@ -275,8 +275,8 @@ size_t model_keys(const char *keys[MODEL_MAX_KEYS]) {
     _Static_assert((int)FIELD_COUNT <= (int)MODEL_MAX_KEYS, "a list of all fields must fit");
     size_t count = 0;
     for (int i = 0; i < FIELD_COUNT; i++)
-        if (fields[i].kind != FIELD_TABLE && strcmp(fields[i].name, "name") != 0 &&
-            strcmp(fields[i].name, "family") != 0)
+        if (fields[i].kind != FIELD_TABLE && fields[i].kind != FIELD_UNSUPPORTED &&
+            strcmp(fields[i].name, "name") != 0 && strcmp(fields[i].name, "family") != 0)
             keys[count++] = fields[i].name;
     return count;
 }
@@ -305,6 +305,9 @@ static bool apply_overrides(const struct spec_source *source, const struct famil
                             struct value *value) {
     const char *known[SPEC_MAX_FIELDS];
     size_t count = model_keys(known);
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (fields[i].kind == FIELD_UNSUPPORTED) // to be refused by name
+            known[count++] = fields[i].name;
     for (size_t i = 0; family && i < family->number_count; i++)
         known[count++] = family->numbers[i].name;
     return overrides_apply(source->overrides, value, known, count, source->arena,
