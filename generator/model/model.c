@@ -73,6 +73,7 @@ static bool build_graph(struct load *load) {
     if (!script_family_graph(load->script, load->value, &graph, &result, load->diagnostics) ||
         !graph_finish(&graph, result, load->diagnostics))
         return false;
+    model->family_path = graph.path;
     model->family_source = graph.source;
     model->nodes = graph.nodes;
     model->node_count = graph.count;
@@ -179,6 +180,7 @@ bool model_load(struct script *script, const char *specs, const char *spec,
     if (!load_spec(&load, spec) || !build_graph(&load))
         return false;
     load.spec.model.spec_file = load.source.shown;
+    load.spec.model.spec_path = load.source.fields.file;
     load.spec.model.spec = load.value;
     *model = load.spec.model;
     return true;

@@ -42,7 +42,8 @@ struct node {
     double softcap; // ATTENTION, LOGITS: cap * tanh(score / cap); 0: none
     int window;     // ATTENTION: positions seen, the own one included; 0: all
     int layer;      // of the tensor(...) or of the inputs; -1 outside the layers
-    const char *file; // where the family wrote it, relative to the specs' parent folder
+    const char
+        *file; // of emitted files: where the family wrote it, relative to the specs' parent folder
     int line;
 };
 
@@ -66,7 +67,7 @@ struct model_rope {
 struct model {
     const char *name, *family;
     const char *dtype;     // of the weights: "bf16", "fp16", "fp32"
-    const char *spec_file; // relative name as the user gave it or as found under specs/models
+    const char *spec_file; // of emitted files: relative, without the folder of the specs
     int hidden, layers, vocab, mlp, heads, kv_heads, head_dim, context;
     double norm_eps;
     bool tie_embeddings;
@@ -74,8 +75,9 @@ struct model {
     int bos_count, eos_count;
     struct model_rope ropes[MODEL_MAX_ROPES]; // those that layers turn by
     int rope_count;
-    const char *family_source; // text of the family file, for carets under its lines
-    struct node *nodes;        // in order of definition; the last one is the LOGITS
+    // Of diagnostics, as the user can open them: the spec's file, the family's, and its text.
+    const char *spec_path, *family_path, *family_source;
+    struct node *nodes; // in order of definition; the last one is the LOGITS
     int node_count;
     struct model_constant *constants;
     int constant_count;

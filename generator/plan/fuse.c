@@ -13,10 +13,10 @@
 #include <string.h>
 
 bool cannot(const struct fusing *fusing, const struct node *node, const char *why) {
-    diagnostic_add(
-        fusing->planning->diagnostics, DIAGNOSTIC_USER,
-        location_of_word(node->file, fusing->model->family_source, node->line, op_name(node->op)),
-        "no stage can compute this %s yet: %s", op_name(node->op), why);
+    diagnostic_add(fusing->planning->diagnostics, DIAGNOSTIC_USER,
+                   location_of_word(fusing->model->family_path, fusing->model->family_source,
+                                    node->line, op_name(node->op)),
+                   "no stage can compute this %s yet: %s", op_name(node->op), why);
     return diagnostic_note(fusing->planning->diagnostics,
                            "what the planner can do yet is listed in specs/README.md");
 }

@@ -137,9 +137,9 @@ bool pass_machine(struct planning *planning) {
     }
     planning->engine = engine;
     if (plan->shape.context > planning->model->context)
-        return usage_error(planning->diagnostics,
-                           "context %d is longer than the model's own, %d (%s)",
-                           plan->shape.context, planning->model->context, plan->spec_file);
+        return usage_error(
+            planning->diagnostics, "context %d is longer than the model's own, %d (%s)",
+            plan->shape.context, planning->model->context, planning->model->spec_path);
     const int cus_there = target->xcd_count * target->cus_per_xcd;
     const int cus = tuning->cus ? tuning->cus : target->default_cus;
     if (cus > cus_there)

@@ -163,6 +163,8 @@ bool made_plan_of(struct made_plan *made, void (*build)(struct draft *draft), co
                                          .family = "draft",
                                          .dtype = "bf16",
                                          .spec_file = "tests/draft.lua",
+                                         .spec_path = "tests/draft.lua",
+                                         .family_path = "tests/draft.lua",
                                          .family_source = "\n",
                                          .hidden = 64,
                                          .layers = 2,

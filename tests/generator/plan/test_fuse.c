@@ -265,7 +265,7 @@ static bool refused_as_expected(const char *name) {
             line += *at == '\n';
         const char *expected = source + strlen(mark);
         source[strcspn(source, "\n")] = '\0';
-        const char *file = arena_format(&arena, "specs/families/%s.lua", name);
+        const char *file = arena_format(&arena, FAMILIES "/%s.lua", name);
         const bool planned = plan_family(name, "");
         const struct diagnostic *error = made.diagnostics.items;
         good = !planned && made.diagnostics.count == 1 && error->kind == DIAGNOSTIC_USER &&

@@ -63,6 +63,16 @@ static void test_host_roles(void **state) {
     assert_int_equal(made.plan.machine.xcds[0].cus, 7);
 }
 
+// With the spec's path as it was found or given.
+static void test_context_of_another_folder(void **state) {
+    (void)state;
+    assert_false(made_plan_try(&made, "tests/../specs", "austen-3m", "host", "context=1025"));
+    assert_string_equal(made.diagnostics.items[0].message,
+                        "context 1025 is longer than the model's own, 1024 "
+                        "(tests/../specs/models/austen-3m.lua)");
+    made_plan_close(&made);
+}
+
 static void expect_refusal(const char *target, const char *set, const char *message) {
     assert_false(made_plan_try(&made, "specs", "austen-3m", target, set));
     assert_int_equal(diagnostics_exit_status(&made.diagnostics), DIAGNOSTIC_USAGE);
@@ -170,8 +180,14 @@ static void test_arguments(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_roles), TEST(test_host_roles), TEST(test_more_than_there_is), TEST(test_sizes),
-        TEST(test_kv),    TEST(test_rope),       TEST(test_arguments),
+        TEST(test_roles),
+        TEST(test_host_roles),
+        TEST(test_more_than_there_is),
+        TEST(test_context_of_another_folder),
+        TEST(test_sizes),
+        TEST(test_kv),
+        TEST(test_rope),
+        TEST(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
