@@ -152,11 +152,16 @@ static bool fuse_embed(struct fusing *fusing, int index) {
     return true;
 }
 
-// The values that are added to the newest residual value in a tree of sums, in their order. Returns
-// their count; -1 where the residual is not among them just once, or an inner sum has another use.
+// The values that are added to the newest residual value in a tree of sums, in their order.
 enum { MOST_SUMMANDS = 16 };
-static int summands_of(const struct fusing *fusing, int index, int summands[MOST_SUMMANDS]) {
-    int pending[MOST_SUMMANDS] = {index}, waiting = 1, count = 0, found = 0;
+struct summands {
+    int values[MOST_SUMMANDS], count;
+};
+
+// Returns false where the residual is not among them just once, or an inner sum has another use.
+static bool take_summands(const struct fusing *fusing, int index, struct summands *summands) {
+    int pending[MOST_SUMMANDS] = {index}, waiting = 1, found = 0;
+    summands->count = 0;
     while (waiting > 0) {
         const int value = pending[--waiting];
         const struct node *node = node_at(fusing, value);
@@ -164,16 +169,33 @@ static int summands_of(const struct fusing *fusing, int index, int summands[MOST
             found++;
         } else if (node->op == OP_ADD && (value == index || fusing->uses[value] == 1)) {
             if (waiting + 2 > MOST_SUMMANDS)
-                return -1;
+                return false;
             pending[waiting++] = node->inputs[1];
             pending[waiting++] = node->inputs[0];
         } else {
-            if (count == MOST_SUMMANDS)
-                return -1;
-            summands[count++] = value;
+            if (summands->count == MOST_SUMMANDS)
+                return false;
+            summands->values[summands->count++] = value;
         }
     }
-    return found == 1 ? count : -1;
+    return found == 1 && summands->count > 0;
+}
+
+static int without_scales(const struct fusing *fusing, int value) {
+    while (node_at(fusing, value)->op == OP_SCALE && value != fusing->stream)
+        value = node_at(fusing, value)->inputs[0];
+    return value;
+}
+
+// The norm of the newest residual value that stands for it among the summands; NULL: none does.
+static const struct node *normed_residual(const struct fusing *fusing,
+                                          const struct summands *summands) {
+    for (int i = 0; i < summands->count; i++) {
+        const struct node *norm = node_at(fusing, without_scales(fusing, summands->values[i]));
+        if (norm->op == OP_RMSNORM && without_scales(fusing, norm->inputs[0]) == fusing->stream)
+            return norm;
+    }
+    return NULL;
 }
 
 // Whether the value goes into one sum and nowhere else, so that this sum can take it apart.
@@ -277,36 +299,38 @@ static void add_everywhere(struct fusing *fusing, const struct node *sum,
 }
 
 // All products come before all additions, which change what products may still multiply.
-static bool add_all_everywhere(struct fusing *fusing, int index, const int *summands, int count) {
+static bool add_all_everywhere(struct fusing *fusing, int index, const struct summands *summands) {
     const struct node *sum = node_at(fusing, index);
     struct addition additions[MOST_SUMMANDS];
-    for (int i = 0; i < count; i++)
-        if (!take_addition(fusing, sum, summands[i], &additions[i]))
+    for (int i = 0; i < summands->count; i++)
+        if (!take_addition(fusing, sum, summands->values[i], &additions[i]))
             return false;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < summands->count; i++)
         add_everywhere(fusing, sum, &additions[i]);
     return true;
 }
 
-static bool add_all_to_owned(struct fusing *fusing, int index, const int *summands, int count) {
-    for (int i = 0; i < count; i++)
-        if (!add_to_owned(fusing, index, summands[i], i + 1 < count ? -1 : index))
+static bool add_all_to_owned(struct fusing *fusing, int index, const struct summands *summands) {
+    for (int i = 0; i < summands->count; i++)
+        if (!add_to_owned(fusing, index, summands->values[i], i + 1 < summands->count ? -1 : index))
             return false;
     return true;
 }
 
 static bool fuse_residual(struct fusing *fusing, int index) {
     const struct node *node = node_at(fusing, index);
-    int summands[MOST_SUMMANDS];
+    struct summands summands;
     if (is_part_of_a_sum(fusing, index)) {
         fusing->fused[index] = true; // by that sum
         return true;
     }
-    const int count = summands_of(fusing, index, summands);
-    if (count < 1)
-        return cannot(fusing, node, "one summand, and only one, must be the newest residual value");
-    if (!(fusing->everywhere ? add_all_everywhere : add_all_to_owned)(fusing, index, summands,
-                                                                      count))
+    if (!take_summands(fusing, index, &summands)) {
+        const struct node *norm = normed_residual(fusing, &summands);
+        return norm ? cannot(fusing, norm, "its value is not handed between CUs")
+                    : cannot(fusing, node,
+                             "one summand, and only one, must be the newest residual value");
+    }
+    if (!(fusing->everywhere ? add_all_everywhere : add_all_to_owned)(fusing, index, &summands))
         return false;
     fusing->stream = index;
     fusing->fused[index] = true;
