@@ -79,9 +79,9 @@ DEVICE void $(body.name)_rotate(float *x, const float *rope) {
 }
 //@ end
 
-//@ local function own(wave) return waves > 1 and "if (handoff_wave() == " .. wave .. ") " or "" end
+//@ local function own(wave) return waves > 1 and "if (handoff_wave() == " .. wave .. ")\n                " or "" end
 // Receives the query heads of head `head`; leaves them in LDS, normed, rotated and scaled.
-DEVICE void $(body.name)_queries(Worker &worker, int head, Mail in$(q_parameters)) {
+$(declared("DEVICE void " .. body.name .. "_queries(Worker &worker, int head, Mail in" .. q_parameters .. ")")) {
 //@ if queries < group then
     // $(queries) of the $(group) to a wave.
     const int first = (int)handoff_wave() * $(queries);
@@ -131,8 +131,7 @@ DEVICE void $(body.name)_queries(Worker &worker, int head, Mail in$(q_parameters
 
 // Receives the key of head `head`; leaves it, normed and rotated, in row `row` of the cache where
 // this CU keeps the position.
-DEVICE void $(body.name)_key(Worker &worker, int head, Mail in, bool keeps, u32 row,
-                             u8 *keys$(k_parameters)) {
+$(declared("DEVICE void " .. body.name .. "_key(Worker &worker, int head, Mail in, bool keeps, u32 row, u8 *keys" .. k_parameters .. ")")) {
 //@ if body.k_norm == "all" then
     float k_squares = 0;
     receive<$(k.count)>(worker, in.slot + $(k.first), in.epoch, [&](u32 i, u32 x) {
@@ -211,8 +210,7 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out)
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out,
-                               u64 kv_offset$(parameters)$(windowed and ", u32 window" or "")) {
+$(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step, Mail in, Mail out, u64 kv_offset" .. parameters .. (windowed and ", u32 window" or "") .. ")")) {
     worker.step = step;
     const u32 position = worker.position;
 //@ if windowed then

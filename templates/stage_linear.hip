@@ -12,16 +12,16 @@
 //@   local parameters, passed = "", ""
 //@   for _, parameter in ipairs({ ... }) do
 //@     if parameter[3] then
-//@       parameters = parameters .. ", " .. parameter[1] .. " " .. parameter[2]
+//@       parameters = parameters .. ", " .. parameter[1] .. parameter[2]
 //@       passed = passed .. ", " .. parameter[2]
 //@     end
 //@   end
 //@   return parameters, passed
 //@ end
-//@ local mail_in, norm = { "Mail", "in", from_mail }, { "u32", "norm_offset", normed }
-//@ local mail_out, bias = { "Mail", "out", publishes }, { "u32", "bias_offset", body.bias }
+//@ local mail_in, norm = { "Mail ", "in", from_mail }, { "u32 ", "norm_offset", normed }
+//@ local mail_out, bias = { "Mail ", "out", publishes }, { "u32 ", "bias_offset", body.bias }
 //@ local prologue_parameters, prologue_passed = list(mail_in, norm)
-//@ local epilogue_parameters, epilogue_passed = list({ "Mail", "out", publishes and not head }, bias, { "float", "scale", normed }, { "Candidate &", "best", head })
+//@ local epilogue_parameters, epilogue_passed = list({ "Mail ", "out", publishes and not head }, bias, { "float ", "scale", normed }, { "Candidate &", "best", head })
 //@ local parameters = list(mail_in, mail_out, norm, bias)
 
 // $(body.name): $(body.summary)
@@ -43,7 +43,7 @@ DEVICE void $(body.name)_prologue(Worker &worker$(prologue_parameters)) {
     const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
     const auto take = [&](u32 i, float x, float weight) {
         squares += x * x;
-        stage_activation(i, x * weight $(input_scale));
+        stage_activation(i, x * weight$(input_scale));
     };
 //@   if from_mail then
     constexpr u32 COUNT = $(body.reads[1].span.count);
@@ -58,12 +58,12 @@ DEVICE void $(body.name)_prologue(Worker &worker$(prologue_parameters)) {
     expect_vectors(worker, norm_offset + $(body.columns) * 4, $(body.columns) * 4);
 //@ elseif from_mail then
     receive_together<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
-        stage_activation(i, from_bits(value) $(input_scale));
+        stage_activation(i, $("from_bits(value)" .. input_scale));
     });
 //@ else
     (void)worker;
     for (int i = (int)handoff_lane(); i < $(body.columns); i += HANDOFF_LANES)
-        stage_activation(i, lds.residual[i] $(input_scale));
+        stage_activation(i, $("lds.residual[i]" .. input_scale));
 //@ end
 //@ if padded > body.columns then
     // The last unit is padded: its weights are zero, and its activations must be finite.
@@ -92,11 +92,12 @@ template <int MASK> DEVICE void take_better(Candidate &best) {
 }
 
 //@ end
-//@ -- Row `i` of the pass, as the product leaves it, with what is done to rows one by one.
-//@ local function finished(i)
-//@   local x = "tile_row<" .. shape .. ">((" .. i .. ") / " .. shape .. "::TILE_ROWS, (" .. i .. ") % " .. shape .. "::TILE_ROWS)"
+//@ -- Row i of the pass, or the next of its tile, as the product leaves it, with what is done to rows
+//@ -- one by one.
+//@ local function finished(next)
+//@   local x = "tile_row<Shape>(tile, row" .. next .. ")"
 //@   if normed then x = "scale * " .. x end
-//@   if body.bias then x = x .. " + bias[first_row + " .. i .. "]" end
+//@   if body.bias then x = x .. " + bias[first_row + i" .. next .. "]" end
 //@   return x
 //@ end
 //@ local function scaled(x)
@@ -105,28 +106,29 @@ template <int MASK> DEVICE void take_better(Candidate &best) {
 //@   return x
 //@ end
 // Finishes the rows of one pass: first_tile is the pass's first tile of this CU.
-//@ local a_lane = body.epilogue == "gate" and 2 or 1
-DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epilogue_parameters)) {
-    const int first_row = ($(first) + first_tile) * $(shape)::TILE_ROWS;
+//@ local rows = body.epilogue == "gate" and " * 2" or "" -- of a lane
+$(declared("DEVICE void " .. body.name .. "_epilogue(Worker &worker, int first_tile, int tiles" .. epilogue_parameters .. ")")) {
+    using Shape = $(shape);
+    const int first_row = ($(first) + first_tile) * Shape::TILE_ROWS;
 //@ if body.bias then
     const float *bias = (const float *)(worker.vectors + fresh(bias_offset));
 //@ end
-    for (u32 base = 0; base < $(shape)::PASS_TILES * $(shape)::TILE_ROWS;
-         base += HANDOFF_LANES$(a_lane == 2 and " * 2" or "")) {
-        const int i = (int)(base + handoff_lane() $(a_lane == 2 and " * 2" or ""));
-        if (i >= tiles * $(shape)::TILE_ROWS || first_row + i >= $(shape)::ROWS)
+    for (u32 base = 0; base < Shape::PASS_TILES * Shape::TILE_ROWS; base += HANDOFF_LANES$(rows)) {
+        const int i = (int)($("base + handoff_lane()" .. rows));
+        if (i >= tiles * Shape::TILE_ROWS || first_row + i >= Shape::ROWS)
             return;
+        const int tile = i / Shape::TILE_ROWS, row = i % Shape::TILE_ROWS;
 //@ if body.epilogue == "gate" then
-        const float gate = $(finished("i"));
-        const float up = $(finished("i + 1"));
+        const float gate = $(finished(""));
+        const float up = $(finished(" + 1"));
         publish(worker, out.slot + (first_row + i) / 2, bits($(body.activation)(gate) * up),
                 out.epoch);
 //@ elseif body.epilogue == "rows" then
-        const float x = $(finished("i"));
+        const float x = $(finished(""));
         publish(worker, out.slot + first_row + i, bits($(scaled("x"))), out.epoch);
 //@ elseif body.epilogue == "residual" then
-        const float x = $(finished("i"));
-        float *residual = &lds.residual[first_tile * $(shape)::TILE_ROWS + i];
+        const float x = $(finished(""));
+        float *residual = &lds.residual[first_tile * Shape::TILE_ROWS + i];
         *residual += $(scaled("x"));
 //@   if publishes then
         publish(worker, out.slot + first_row + i, bits(*residual), out.epoch);
@@ -134,7 +136,7 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epi
         (void)worker;
 //@   end
 //@ elseif head then
-        const float x = $(finished("i"));
+        const float x = $(finished(""));
         const Candidate candidate = {
             $(body.softcap > 0 and "softcap(x, " .. float(body.softcap) .. ")" or "x"),
             (u32)(first_row + i)};
@@ -142,7 +144,7 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epi
             best = candidate;
         if (argument_export_logits()) {
             const u64 step = worker.position - argument_first_position();
-            argument_logits()[step * $(shape)::ROWS + candidate.token] = candidate.score;
+            argument_logits()[step * Shape::ROWS + candidate.token] = candidate.score;
         }
 //@ end
     }
@@ -150,7 +152,7 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int first_tile, int tiles$(epi
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND, Slice (*next_slice)(const Worker &)>
-DEVICE void stage_$(body.name)(Worker &worker, Stream &stream, u32 step$(parameters)) {
+$(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, Stream &stream, u32 step" .. parameters .. ")")) {
     worker.step = step;
     Slice slice = $(body.name)_slice(worker);
 //@ if not head then

@@ -6,8 +6,7 @@
 // Each CU that keeps the residual receives the whole product and adds it to its own copy.
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step,
-                               Mail in$(normed and ", u32 norm_offset" or "")) {
+$(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step, Mail in" .. (normed and ", u32 norm_offset" or "") .. ")")) {
     worker.step = step;
     if ($(body.partition)_first() == $(body.partition)_end())
         return;

@@ -13,8 +13,7 @@ DEVICE bool is_stop_token(u32 token) {
 
 //@ stage_lines[body.op] = here()
 template <u32 KIND>
-DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, Mail out, u32 index,
-                               u32 ring_epoch) {
+$(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step, Mail in, Mail out, u32 index, u32 ring_epoch)")) {
     worker.step = step;
     if (!(KIND & HANDS_OFF) || fresh(worker.cu) != 0 || handoff_wave() != 0)
         return;

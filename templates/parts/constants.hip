@@ -1,6 +1,6 @@
 //@ local shape, machine, engine = plan.shape, plan.machine, plan.engine
 //@ local function constant(type, name, value, note)
-$(pad("constexpr " .. type .. " " .. name .. " = " .. value .. ";", 44) .. " // " .. note)
+$(noted("", "constexpr " .. type .. " " .. name .. " = " .. value .. ";", 44, note))
 //@ end
 //@ local file = ""
 //@ for _, c in ipairs(plan.constants) do
@@ -26,7 +26,7 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("u32", "EPOCHS_PER_STEP", plan.epochs_per_step, "of one position")
 //@ constant("int", "QUERY_GROUP", shape.heads // shape.kv_heads, "query heads that share a KV head")
 //@ constant("int", "KV_ROW", plan.kv.row_elements, "elements of a K or V row in the cache")
-//@ constant("u32", "KV_BLOCK", plan.kv.block, "positions that follow each other in a split of the context")
+//@ constant("u32", "KV_BLOCK", plan.kv.block, "positions that follow each other in a split")
 //@ constant("u64", "KV_SPLIT_BYTES", plan.kv.split_positions * plan.kv.row_elements * plan.kv.element_bytes, "K, or V, of one KV head in one split")
 //@ constant("u64", "KV_HEAD_BYTES", plan.kv.head_bytes, "K, or V, of one KV head")
 //@ constant("int", "WEIGHT_BYTES", engine.unit_bytes // engine.unit_elements, "of a weight")

@@ -68,12 +68,13 @@
 //@   end
 //@ end
 //@
-//@ -- The call of a stage, its numbers as literals or from the layer's row.
+//@ -- The call of a stage in two parts: the function, and its arguments, numbers as literals or from
+//@ -- the layer's row.
 //@ local function call(stage, following, row)
 //@   local body = bodies[stage.body]
 //@   local step = row and stage.step .. " + layer * " .. #layer_0 or stage.step
-//@   local text = "stage_" .. body.name .. "<KIND" .. (following and ", " .. following or "") .. ">(worker, "
-//@   text = text .. (body.op == "linear" and "stream, " or "") .. step
+//@   local name = "stage_" .. body.name .. "<KIND" .. (following and ", " .. following or "") .. ">("
+//@   local text = "worker, " .. (body.op == "linear" and "stream, " or "") .. step
 //@   for _, number in ipairs(numbers(stage)) do
 //@     local name = stage.body .. "_" .. number.name
 //@     local value = row and in_loop[name] or number.text
@@ -81,19 +82,20 @@
 //@     elseif string.sub(number.name, -6) == "_epoch" then text = text .. ", epoch + " .. value .. "}"
 //@     else text = text .. ", " .. value end
 //@   end
-//@   return text
+//@   return name, text
 //@ end
-//@ local function line(indent, stage, text)
+//@ local function line(indent, stage, more, name, arguments)
 //@   from(stage.step, stage.spec_file, stage.spec_line)
 //@   local step = stage.step .. (loop and stage.layer == 0 and " + " .. #layer_0 .. " a layer" or "")
 //@   local place = stage_lines[bodies[stage.body].op]
-//@   local note = "// step " .. step .. "   " .. place
-//@   local cut = string.find(text, ", {")
-//@   if #indent + #text <= 92 or not cut then
-$(indent .. pad(text, 92 - #indent) .. " " .. note)
+//@   local note = "// step " .. step .. "  " .. place
+//@   local text, width = indent .. name .. arguments .. more .. ");", 53
+//@   if #text < width or #text + 1 + #note <= COLUMNS then
+$(pad(text, width) .. " " .. note)
 //@   else
-$(indent .. pad(string.sub(text, 1, cut), 92 - #indent) .. " " .. note)
-$(indent .. "    " .. string.sub(text, cut + 2))
+//@     local inner = indent .. "    "
+$(pad(indent .. name, width) .. " " .. note)
+$(wrapped(inner .. arguments .. more .. ");", #inner, 0))
 //@   end
 //@   from()
 //@   trace(indent, "ENDS")
@@ -178,7 +180,7 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 
 //@ for _, stage in ipairs(before) do
 //@   local out = stage.writes_to and ", {MAIL_" .. string.upper(stage.writes_to) .. ", epoch + " .. stage.write_epoch .. "}" or ""
-//@   line("        ", stage, "stage_" .. stage.body .. "<KIND>(worker, " .. stage.step .. ", token" .. out .. ");")
+//@   line("        ", stage, ", token" .. out, "stage_" .. stage.body .. "<KIND>(", "worker, " .. stage.step)
 //@ end
 //@ if loop then
         NO_UNROLL
@@ -187,7 +189,7 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
             const Layer &row = LAYER_ROWS[layer];
 //@   end
 //@   for i, stage in ipairs(layer_0) do
-//@     line("            ", stage, call(stage, streams(stage) and following_of(layer_0, i, "next_layer_slice"), true) .. ");")
+//@     line("            ", stage, "", call(stage, streams(stage) and following_of(layer_0, i, "next_layer_slice"), true))
 //@   end
         }
 //@ else
@@ -196,7 +198,7 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 //@     local stages = stages_of_layer(layer)
 //@     local last = layer + 1 < plan.shape.layers and stages_of_layer(layer + 1)[1].body .. "_slice" or "after_layers_slice"
 //@     for i, stage in ipairs(stages) do
-//@       line("        ", stage, call(stage, streams(stage) and following_of(stages, i, last), false) .. ");")
+//@       line("        ", stage, "", call(stage, streams(stage) and following_of(stages, i, last), false))
 //@     end
 //@   end
 //@ end
@@ -206,15 +208,15 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
 //@ for _, stage in ipairs(after) do
 //@   local op = bodies[stage.body].op
 //@   if op == "linear" then
-//@     line("            ", stage, call(stage, "first_layer_slice", false) .. ");")
+//@     line("            ", stage, "", call(stage, "first_layer_slice", false))
 //@   elseif op == "select" then
-//@     line("            ", stage, call(stage, nil, false) .. ", index, epoch + EPOCHS_PER_STEP);")
+//@     line("            ", stage, ", index, epoch + EPOCHS_PER_STEP", call(stage, nil, false))
 //@   end
 //@ end
         }
 //@ for _, stage in ipairs(after) do
 //@   if bodies[stage.body].op == "token" then
-//@     line("        ", stage, call(stage, nil, false) .. ", index, head);")
+//@     line("        ", stage, ", index, head", call(stage, nil, false))
 //@   end
 //@ end
 //@ if plan.trace then

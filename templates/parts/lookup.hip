@@ -22,6 +22,35 @@
 //@   text = tostring(text)
 //@   return string.rep(" ", math.max(0, width - #text)) .. text
 //@ end
+//@ COLUMNS = 100 -- of an emitted line
+//@ -- A declaration or the arguments of a call, in lines that end after a comma, all but the first
+//@ -- indented; `more` columns follow the last. Commas in deeper brackets than the first are left.
+//@ function wrapped(text, indent, more)
+//@   local lines, line, start, depth, listed = "", "", 1, 0, nil
+//@   for i = 1, #text do
+//@     local c = string.sub(text, i, i)
+//@     if c == "(" or c == "{" then depth = depth + 1 end
+//@     if c == ")" or c == "}" then depth = depth - 1 end
+//@     if c == "," then listed = listed or depth end
+//@     if (c == "," and depth == listed) or i == #text then
+//@       local piece, room = string.sub(text, start, i), COLUMNS - (i == #text and more or 0)
+//@       if line ~= "" and #line + #piece > room then
+//@         lines = lines .. line .. "\n"
+//@         line, piece = string.rep(" ", indent), string.sub(piece, 2)
+//@       end
+//@       line, start = line .. piece, i + 1
+//@     end
+//@   end
+//@   return lines .. line
+//@ end
+//@ -- A function's head, its parameters under each other.
+//@ function declared(text) return wrapped(text, string.find(text, "("), 2) end
+//@ -- A declaration with a note behind it, or above it where both are too long for a line.
+//@ function noted(indent, declaration, width, note)
+//@   local line = indent .. pad(declaration, width) .. " // " .. note
+//@   if #line <= COLUMNS then return line end
+//@   return indent .. "// " .. note .. "\n" .. indent .. declaration
+//@ end
 //@ function hex(number) return string.format("0x%x", number) end
 //@ function float(number) -- as a literal of C++: a whole number needs its point
 //@   local digits = string.format("%.9g", number)

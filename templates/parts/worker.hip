@@ -1,7 +1,8 @@
 //@ local function arrays(shared, indent)
 //@   for _, array in ipairs(plan.lds) do
 //@     if array.shared == shared then
-$(indent)alignas(16) $(array.type) $(array.name)[$(array.elements)]; // $(array.holds)
+//@       local declaration = "alignas(16) " .. array.type .. " " .. array.name .. "[" .. array.elements .. "];"
+$(noted(indent, declaration, 0, array.holds))
 //@     end
 //@   end
 //@ end

@@ -36,46 +36,52 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
                 lds.rope[0 + i] = rope_1[i];
         }
 
-        stage_embed<KIND>(worker, 0, token);                                                 // step 0   stage_embed.hip:26
+        stage_embed<KIND>(worker, 0, token);          // step 0  stage_embed.hip:26
         // ---- layer 0 ----
-        stage_qkv<KIND, attention_output_slice>(worker, stream, 1,                           // step 1   stage_linear.hip:151
-            {MAIL_QKV_1, epoch + 0}, 0x0);
-        stage_attention<KIND>(worker, 2,                                                     // step 2   stage_attention.hip:212
-            {MAIL_QKV_1, epoch + 0}, {MAIL_PARTS_2, epoch + 0}, 0x0, 0);
-        stage_merge<KIND>(worker, 3,                                                         // step 3   stage_merge.hip:9
-            {MAIL_PARTS_2, epoch + 0}, {MAIL_ATTENDED_3, epoch + 0});
-        stage_attention_output<KIND, gate_up_slice>(worker, stream, 4,                       // step 4   stage_linear.hip:151
-            {MAIL_ATTENDED_3, epoch + 0}, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
-        stage_add_attention_output<KIND>(worker, 5, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});   // step 5   stage_residual.hip:7
-        stage_gate_up<KIND, down_slice>(worker, stream, 6,                                   // step 6   stage_linear.hip:151
-            {MAIL_GATED_6, epoch + 0}, 0x100);
-        stage_down<KIND, qkv_slice>(worker, stream, 7,                                       // step 7   stage_linear.hip:151
-            {MAIL_GATED_6, epoch + 0}, {MAIL_DOWN_7, epoch + 0});
-        stage_add_down<KIND>(worker, 8, {MAIL_DOWN_7, epoch + 0});                           // step 8   stage_residual.hip:7
+        stage_qkv<KIND, attention_output_slice>(      // step 1  stage_linear.hip:153
+            worker, stream, 1, {MAIL_QKV_1, epoch + 0}, 0x0);
+        stage_attention<KIND>(                        // step 2  stage_attention.hip:211
+            worker, 2, {MAIL_QKV_1, epoch + 0}, {MAIL_PARTS_2, epoch + 0}, 0x0, 0);
+        stage_merge<KIND>(                            // step 3  stage_merge.hip:9
+            worker, 3, {MAIL_PARTS_2, epoch + 0}, {MAIL_ATTENDED_3, epoch + 0});
+        stage_attention_output<KIND, gate_up_slice>(  // step 4  stage_linear.hip:153
+            worker, stream, 4, {MAIL_ATTENDED_3, epoch + 0}, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
+        stage_add_attention_output<KIND>(             // step 5  stage_residual.hip:7
+            worker, 5, {MAIL_ATTENTION_OUTPUT_4, epoch + 0});
+        stage_gate_up<KIND, down_slice>(              // step 6  stage_linear.hip:153
+            worker, stream, 6, {MAIL_GATED_6, epoch + 0}, 0x100);
+        stage_down<KIND, qkv_slice>(                  // step 7  stage_linear.hip:153
+            worker, stream, 7, {MAIL_GATED_6, epoch + 0}, {MAIL_DOWN_7, epoch + 0});
+        stage_add_down<KIND>(worker, 8, {MAIL_DOWN_7, epoch + 0}); // step 8  stage_residual.hip:7
         // ---- layer 1 ----
-        stage_qkv<KIND, attention_output_slice>(worker, stream, 9,                           // step 9   stage_linear.hip:151
-            {MAIL_QKV_9, epoch + 0}, 0x200);
-        stage_attention<KIND>(worker, 10,                                                    // step 10   stage_attention.hip:212
-            {MAIL_QKV_9, epoch + 0}, {MAIL_PARTS_10, epoch + 0}, 0x2000, 0);
-        stage_merge<KIND>(worker, 11,                                                        // step 11   stage_merge.hip:9
-            {MAIL_PARTS_10, epoch + 0}, {MAIL_ATTENDED_11, epoch + 0});
-        stage_attention_output<KIND, gate_up_slice>(worker, stream, 12,                      // step 12   stage_linear.hip:151
-            {MAIL_ATTENDED_11, epoch + 0}, {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
-        stage_add_attention_output<KIND>(worker, 13, {MAIL_ATTENTION_OUTPUT_12, epoch + 0}); // step 13   stage_residual.hip:7
-        stage_gate_up<KIND, down_slice>(worker, stream, 14,                                  // step 14   stage_linear.hip:151
-            {MAIL_GATED_14, epoch + 0}, 0x300);
-        stage_down<KIND, after_layers_slice>(worker, stream, 15,                             // step 15   stage_linear.hip:151
-            {MAIL_GATED_14, epoch + 0}, {MAIL_DOWN_15, epoch + 0});
-        stage_add_down<KIND>(worker, 16, {MAIL_DOWN_15, epoch + 0});                         // step 16   stage_residual.hip:7
+        stage_qkv<KIND, attention_output_slice>(      // step 9  stage_linear.hip:153
+            worker, stream, 9, {MAIL_QKV_9, epoch + 0}, 0x200);
+        stage_attention<KIND>(                        // step 10  stage_attention.hip:211
+            worker, 10, {MAIL_QKV_9, epoch + 0}, {MAIL_PARTS_10, epoch + 0}, 0x2000, 0);
+        stage_merge<KIND>(                            // step 11  stage_merge.hip:9
+            worker, 11, {MAIL_PARTS_10, epoch + 0}, {MAIL_ATTENDED_11, epoch + 0});
+        stage_attention_output<KIND, gate_up_slice>(  // step 12  stage_linear.hip:153
+            worker, stream, 12, {MAIL_ATTENDED_11, epoch + 0},
+            {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
+        stage_add_attention_output<KIND>(             // step 13  stage_residual.hip:7
+            worker, 13, {MAIL_ATTENTION_OUTPUT_12, epoch + 0});
+        stage_gate_up<KIND, down_slice>(              // step 14  stage_linear.hip:153
+            worker, stream, 14, {MAIL_GATED_14, epoch + 0}, 0x300);
+        stage_down<KIND, after_layers_slice>(         // step 15  stage_linear.hip:153
+            worker, stream, 15, {MAIL_GATED_14, epoch + 0}, {MAIL_DOWN_15, epoch + 0});
+        stage_add_down<KIND>(                         // step 16  stage_residual.hip:7
+            worker, 16, {MAIL_DOWN_15, epoch + 0});
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(worker, stream, 17,                       // step 17   stage_linear.hip:151
-                {MAIL_CANDIDATES_17, epoch + 0}, 0x400);
-            stage_select<KIND>(worker, 18,                                                   // step 18   stage_select.hip:14
-                {MAIL_CANDIDATES_17, epoch + 0}, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
+            stage_lm_head<KIND, first_layer_slice>(   // step 17  stage_linear.hip:153
+                worker, stream, 17, {MAIL_CANDIDATES_17, epoch + 0}, 0x400);
+            stage_select<KIND>(                       // step 18  stage_select.hip:14
+                worker, 18, {MAIL_CANDIDATES_17, epoch + 0}, {MAIL_NEXT_TOKEN_18, epoch + 0}, index,
+                epoch + EPOCHS_PER_STEP);
         }
-        stage_token<KIND>(worker, 19, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, head);         // step 19   stage_token.hip:6
+        stage_token<KIND>(                            // step 19  stage_token.hip:6
+            worker, 19, {MAIL_NEXT_TOKEN_18, epoch + 0}, index, head);
         token = uniform(lds.token[0]);
         if (uniform(lds.token[1]))
             break;

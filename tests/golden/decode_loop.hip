@@ -46,29 +46,36 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
                 lds.rope[0 + i] = rope_1[i];
         }
 
-        stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0});                       // step 0   stage_embed.hip:26
+        stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0}); // step 0  stage_embed.hip:26
         NO_UNROLL
         for (u32 layer = 0; layer < LAYERS; layer++) {
-            stage_qkv<KIND, attention_output_slice>(worker, stream, 1 + layer * 5,           // step 1 + 5 a layer   stage_linear.hip:151
-                {MAIL_HIDDEN, epoch + layer}, {MAIL_QKV, epoch + layer}, at(layer, 0x0, 0x200));
-            stage_attention<KIND>(worker, 2 + layer * 5,                                     // step 2 + 5 a layer   stage_attention.hip:212
-                {MAIL_QKV, epoch + layer}, {MAIL_ATTENDED, epoch + layer}, far_at(layer, 0x0, 0x2000), 0);
-            stage_attention_output<KIND, gate_up_slice>(worker, stream, 3 + layer * 5,       // step 3 + 5 a layer   stage_linear.hip:151
-                {MAIL_ATTENDED, epoch + layer}, {MAIL_HIDDEN_2, epoch + layer});
-            stage_gate_up<KIND, down_slice>(worker, stream, 4 + layer * 5,                   // step 4 + 5 a layer   stage_linear.hip:151
-                {MAIL_HIDDEN_2, epoch + layer}, {MAIL_GATED, epoch + layer}, at(layer, 0x100, 0x200));
-            stage_down<KIND, next_layer_slice>(worker, stream, 5 + layer * 5,                // step 5 + 5 a layer   stage_linear.hip:151
-                {MAIL_GATED, epoch + layer}, {MAIL_HIDDEN, epoch + 1 + layer});
+            stage_qkv<KIND, attention_output_slice>(  // step 1 + 5 a layer  stage_linear.hip:153
+                worker, stream, 1 + layer * 5, {MAIL_HIDDEN, epoch + layer},
+                {MAIL_QKV, epoch + layer}, at(layer, 0x0, 0x200));
+            stage_attention<KIND>(                    // step 2 + 5 a layer  stage_attention.hip:211
+                worker, 2 + layer * 5, {MAIL_QKV, epoch + layer}, {MAIL_ATTENDED, epoch + layer},
+                far_at(layer, 0x0, 0x2000), 0);
+            stage_attention_output<KIND, gate_up_slice>( // step 3 + 5 a layer  stage_linear.hip:153
+                worker, stream, 3 + layer * 5, {MAIL_ATTENDED, epoch + layer},
+                {MAIL_HIDDEN_2, epoch + layer});
+            stage_gate_up<KIND, down_slice>(          // step 4 + 5 a layer  stage_linear.hip:153
+                worker, stream, 4 + layer * 5, {MAIL_HIDDEN_2, epoch + layer},
+                {MAIL_GATED, epoch + layer}, at(layer, 0x100, 0x200));
+            stage_down<KIND, next_layer_slice>(       // step 5 + 5 a layer  stage_linear.hip:153
+                worker, stream, 5 + layer * 5, {MAIL_GATED, epoch + layer},
+                {MAIL_HIDDEN, epoch + 1 + layer});
         }
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(worker, stream, 11,                       // step 11   stage_linear.hip:151
-                {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
-            stage_select<KIND>(worker, 12,                                                   // step 12   stage_select.hip:14
-                {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index, epoch + EPOCHS_PER_STEP);
+            stage_lm_head<KIND, first_layer_slice>(   // step 11  stage_linear.hip:153
+                worker, stream, 11, {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
+            stage_select<KIND>(                       // step 12  stage_select.hip:14
+                worker, 12, {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index,
+                epoch + EPOCHS_PER_STEP);
         }
-        stage_token<KIND>(worker, 13, {MAIL_NEXT_TOKEN, epoch + 0}, index, head);            // step 13   stage_token.hip:6
+        stage_token<KIND>(                            // step 13  stage_token.hip:6
+            worker, 13, {MAIL_NEXT_TOKEN, epoch + 0}, index, head);
         token = uniform(lds.token[0]);
         if (uniform(lds.token[1]))
             break;

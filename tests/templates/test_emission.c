@@ -113,6 +113,27 @@ static const char *template_text(struct files *files, const char *name, int *lin
     return text;
 }
 
+static void test_no_line_is_long(void **state) {
+    (void)state;
+    enum { COLUMNS = 100 };
+    static const char *const specs[] = {"tests/specs/tiny.lua", "austen-3m",  "llama-3.2-1b",
+                                        "smollm2-135m",         "qwen3-0.6b", "gemma-3-1b"};
+    static const char *const targets[] = {"host", "mi300x", "h100"};
+    static const char *const sets[] = {"", "residual=everywhere", "trace=on"};
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
+        for (size_t t = 0; t < sizeof targets / sizeof targets[0]; t++)
+            for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) {
+                emit(specs[i], targets[t], sets[s]);
+                int number = 1;
+                const char *line = made.generation.source.bytes;
+                for (; *line; line += strcspn(line, "\n") + 1, number++)
+                    if (strcspn(line, "\n") > COLUMNS)
+                        fail_msg("%s on %s '%s', line %d: %.*s", specs[i], targets[t], sets[s],
+                                 number, (int)strcspn(line, "\n"), line);
+                generated_close(&made);
+            }
+}
+
 // Every emitted line has its template line; a line of a step, the step's place in the spec.
 static void check_map(void) {
     const struct generation *g = &made.generation;
@@ -147,8 +168,13 @@ static void test_every_line_has_its_origin(void **state) {
     }
 }
 
-// A call of the schedule ends in "// step 3   stage_linear.hip:137": its step, and the line of the
-// template where the stage's function begins.
+// Whether the template line declares the stage's function, as text or wrapped where it is long.
+static bool begins_stage(const char *line) {
+    return strstr(line, "stage_$(body.name)(") || strstr(line, "stage_\" .. body.name .. \"(");
+}
+
+// A call of the schedule has behind it "// step 3  stage_linear.hip:137": its step, and the line
+// of the template where the stage's function begins.
 static bool check_schedule_line(struct files *files, int number, const char *line) {
     const char *comment = strstr(line, "// step ");
     if (!comment || !isdigit((unsigned char)comment[strlen("// step ")]))
@@ -176,7 +202,7 @@ static bool check_schedule_line(struct files *files, int number, const char *lin
     const char *text = template_text(files, template_name, &lines);
     bool found = false;
     for (int ahead = 0; ahead < 4 && !found; ahead++)
-        found = strstr(line_of(text, template_line + ahead), "stage_$(body.name)(") != NULL;
+        found = begins_stage(line_of(text, template_line + ahead));
     if (!found)
         fail_msg("line %d: stage_%s does not begin at %s:%d: %s", number, body, template_name,
                  template_line, line_of(text, template_line));
@@ -394,6 +420,7 @@ static void test_tracing_only_adds_lines(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_twice_the_same),
+        TEST(test_no_line_is_long),
         TEST(test_every_line_has_its_origin),
         TEST(test_schedule_lines_name_their_step),
         TEST(test_constants_are_the_specs),
