@@ -1,10 +1,11 @@
 // What stops a script: instructions, time and memory.
 #include "generator/script/script_internal.h"
 
+#include "runtime/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     HOOK_INSTRUCTIONS = 100,
@@ -16,12 +17,6 @@ enum {
     // memory would do nothing else.
     REFUSALS_MAX = 8,
 };
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 struct script_limits script_default_limits(void) {
     return (struct script_limits){
@@ -88,7 +83,7 @@ static void count_hook(lua_State *lua, lua_Debug *unused) {
     script->instructions_left -= script->exceeded == LIMIT_NONE ? HOOK_INSTRUCTIONS : 0;
     if (script->exceeded == LIMIT_NONE && script->instructions_left < 0)
         script_exceed(script, LIMIT_INSTRUCTIONS);
-    if (script->exceeded == LIMIT_NONE && now_ns() > script->deadline_ns)
+    if (script->exceeded == LIMIT_NONE && clock_seconds(CLOCK_MONOTONIC) > script->deadline)
         script_exceed(script, LIMIT_TIME);
     if (script->exceeded != LIMIT_NONE)
         raise_limit(lua);
@@ -106,7 +101,7 @@ void script_limits_begin(struct script *script) {
     script->memory_copied = 0;
     script->refused_at = (struct location){0};
     script->instructions_left = script->limits.instructions;
-    script->deadline_ns = now_ns() + (uint64_t)(script->limits.seconds * 1e9);
+    script->deadline = clock_seconds(CLOCK_MONOTONIC) + script->limits.seconds;
     lua_sethook(script->state, count_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
 }
 

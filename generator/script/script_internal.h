@@ -27,7 +27,7 @@ struct script {
     int memory_refusals;             // since the outermost script_protected began
     struct location refused_at;      // the line that asked for too much; line 0: none did
     long long instructions_left;     // of the outermost script_protected
-    uint64_t deadline_ns;            // CLOCK_MONOTONIC
+    double deadline;                 // seconds of CLOCK_MONOTONIC
     enum script_limit exceeded;      // once set, every instruction raises until all is unwound
     int depth;                       // script_protected calls that are running
     struct diagnostics *diagnostics; // of the innermost of them
