@@ -81,25 +81,24 @@ static void check_arrays(struct checking *checking) {
     const char *attention = alone ? NULL : "attention", *product = alone ? NULL : "product";
     const struct {
         const char *name, *type;
-        int element_bytes;
         const char *shared; // what may use its place while nobody needs it
     } wanted[ARRAY_COUNT] = {
-        [ACTIVATION] = {"activation", split ? "u16" : "float", split ? 2 : 4, product},
-        [PARTIAL] = {"partial", "float", 4, product},
-        [SUMMAND] = {"summand", "float", 4, product},
-        [SQUARES] = {"squares", "float", 4, NULL},
-        [CANDIDATES] = {"candidates", "unsigned", 4, NULL},
-        [MERGED] = {"merged", "float", 4, attention},
-        [RING] = {"ring", "u32x4", 16, NULL},
-        [FILLED] = {"filled", "u64", 8, NULL},
-        [FREED] = {"freed", "u64", 8, NULL},
-        [RESIDUAL] = {"residual", "float", 4, NULL},
-        [ROPE] = {"rope", "float", 4, NULL},
-        [QUERY] = {"query", "float", 4, attention},
-        [KEY] = {"key", "float", 4, attention},
-        [ATTENDED] = {"attended", "float", 4, attention},
-        [TOKEN] = {"token", "unsigned", 4, NULL},
-        [ROLE] = {"role", "Role", plan_role_bytes(plan), NULL},
+        [ACTIVATION] = {"activation", split ? "u16" : "float", product},
+        [PARTIAL] = {"partial", "float", product},
+        [SUMMAND] = {"summand", "float", product},
+        [SQUARES] = {"squares", "float", NULL},
+        [CANDIDATES] = {"candidates", "unsigned", NULL},
+        [MERGED] = {"merged", "float", attention},
+        [RING] = {"ring", "u32x4", NULL},
+        [FILLED] = {"filled", "u64", NULL},
+        [FREED] = {"freed", "u64", NULL},
+        [RESIDUAL] = {"residual", "float", NULL},
+        [ROPE] = {"rope", "float", NULL},
+        [QUERY] = {"query", "float", attention},
+        [KEY] = {"key", "float", attention},
+        [ATTENDED] = {"attended", "float", attention},
+        [TOKEN] = {"token", "unsigned", NULL},
+        [ROLE] = {"role", "Role", NULL},
     };
     int64_t needed[ARRAY_COUNT] = {0};
     measure(checking, needed);
@@ -107,14 +106,11 @@ static void check_arrays(struct checking *checking) {
         const struct plan_lds *array = lds_named(plan, wanted[i].name);
         if (!array && needed[i] == 0)
             continue;
-        if (!array || array->elements < needed[i] || strcmp(array->type, wanted[i].type) != 0 ||
-            array->element_bytes != wanted[i].element_bytes)
+        if (!array || array->elements < needed[i] || strcmp(array->type, wanted[i].type) != 0)
             violation(checking,
-                      "LDS array %s is %d elements of type %s, %d bytes each; stages use %lld of "
-                      "type %s, %d bytes each",
+                      "LDS array %s is %d elements of type %s; stages use %lld of type %s",
                       wanted[i].name, array ? array->elements : 0, array ? array->type : "none",
-                      array ? array->element_bytes : 0, (long long)needed[i], wanted[i].type,
-                      wanted[i].element_bytes);
+                      (long long)needed[i], wanted[i].type);
         else if (array->shared &&
                  (!wanted[i].shared || strcmp(array->shared, wanted[i].shared) != 0))
             violation(checking, "LDS array %s shares its place as %s, stages use it as %s",
@@ -126,14 +122,9 @@ static void check_arrays(struct checking *checking) {
 static void check_lds(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     const struct plan_machine *machine = &plan->machine;
-    const int role_bytes = plan_role_bytes(plan);
     for (int i = 0; i < plan->lds_count; i++) {
         const struct plan_lds *array = &plan->lds[i];
-        const int type_bytes = strcmp(array->type, "Role") == 0    ? role_bytes
-                               : strcmp(array->type, "u32x4") == 0 ? 16
-                               : strcmp(array->type, "u64") == 0   ? 8
-                               : strcmp(array->type, "u16") == 0   ? 2
-                                                                   : 4;
+        const int type_bytes = plan_lds_type_bytes(plan, array->type);
         if (array->element_bytes != type_bytes || array->elements < 1)
             violation(checking, "LDS array %s has %d elements of %d bytes, must have some of %d",
                       array->name, array->elements, array->element_bytes, type_bytes);

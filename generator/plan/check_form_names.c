@@ -327,8 +327,11 @@ void form_names(struct checking *checking) {
     static const char *const holdings[] = {"norm", "bias", NULL};
     static const char *const kv_dtypes[] = {"bf16", "fp32", NULL};
     static const char *const layouts[] = {"tiles", "rows", NULL};
-    static const char *const lds_types[] = {"float", "unsigned", "Role", "u16",
-                                            "u32x4", "u64",      NULL};
+    static const char *const lds_types[] = {
+#define LDS_TYPE(name, bytes) #name,
+#include "generator/plan/lds_types.def"
+#undef LDS_TYPE
+        NULL};
     static const char *const lds_sharers[] = {"product", "attention", NULL};
     const struct plan_plan *plan = checking->plan;
     check_names(checking);

@@ -9,9 +9,10 @@
 enum { PASS_PARTIAL_BYTES = 8192 };
 
 static void lds_add(struct planning *planning, const char *name, const char *type, int elements,
-                    int element_bytes, const char *shared, const char *holds) {
+                    const char *shared, const char *holds) {
     enum { ARRAY_ALIGNMENT = 16 };
     struct plan_plan *plan = planning->plan;
+    const int element_bytes = plan_lds_type_bytes(plan, type);
     plan->lds = arena_grow(planning->arena, plan->lds, (size_t)plan->lds_count, sizeof *plan->lds);
     const int granule = ARRAY_ALIGNMENT / element_bytes > 0 ? ARRAY_ALIGNMENT / element_bytes : 1;
     const int whole = elements > 0 ? (elements + granule - 1) / granule * granule : granule;
@@ -71,11 +72,11 @@ static void add_activation(struct planning *planning, int columns, const char *s
     enum { BANK_ROW_BYTES = 128 };
     const int parts = planning->plan->engine.activation_parts;
     if (parts == 1) {
-        lds_add(planning, "activation", "float", columns, 4, shared, "input of the product");
+        lds_add(planning, "activation", "float", columns, shared, "input of the product");
         return;
     }
     const int row = BANK_ROW_BYTES / 2;
-    lds_add(planning, "activation", "u16", parts * ((columns + row - 1) / row * row + row / 2), 2,
+    lds_add(planning, "activation", "u16", parts * ((columns + row - 1) / row * row + row / 2),
             shared, "[part][column]: input of the product");
 }
 
@@ -93,10 +94,9 @@ static bool add_ring(struct planning *planning) {
                            plan->engine.name, room, plan->machine.lds_capacity_bytes,
                            plan->machine.name, FEWEST * (copy_bytes + 2 * BARRIER_BYTES));
     plan->engine.ring_copies = copies;
-    lds_add(planning, "ring", "u32x4", copies * (copy_bytes / 16), 16, NULL, "weights: [copy]");
-    lds_add(planning, "filled", "u64", copies, 8, NULL, "[copy]: barrier, its weights are there");
-    lds_add(planning, "freed", "u64", copies, 8, NULL,
-            "[copy]: barrier, all waves are done with it");
+    lds_add(planning, "ring", "u32x4", copies * (copy_bytes / 16), NULL, "weights: [copy]");
+    lds_add(planning, "filled", "u64", copies, NULL, "[copy]: barrier, its weights are there");
+    lds_add(planning, "freed", "u64", copies, NULL, "[copy]: barrier, all waves are done with it");
     return true;
 }
 
@@ -107,43 +107,41 @@ bool pass_lds(struct planning *planning) {
     int rope = 0;
     for (int i = 0; i < plan->ropes_count; i++)
         rope += 2 * plan->ropes[i].pairs;
-    lds_add(planning, "residual", "float", needs.residual, 4, NULL,
+    lds_add(planning, "residual", "float", needs.residual, NULL,
             strcmp(plan->residual, "everywhere") == 0 ? "the residual"
                                                       : "this CU's rows of the residual");
-    lds_add(planning, "rope", "float", rope, 4, NULL,
+    lds_add(planning, "rope", "float", rope, NULL,
             "[table][pair][2]: cosine, sine of the position");
-    lds_add(planning, "token", "unsigned", 4, 4, NULL,
-            "token, whether the loop ends, unused, role");
-    lds_add(planning, "role", "Role", 2, plan_role_bytes(plan), NULL,
-            "this CU's row of ROLES, and the next");
+    lds_add(planning, "token", "unsigned", 4, NULL, "token, whether the loop ends, unused, role");
+    lds_add(planning, "role", "Role", 2, NULL, "this CU's row of ROLES, and the next");
     const bool alone = plan->machine.handoff_waves > 1;
     const char *attention = alone ? NULL : "attention", *product = alone ? NULL : "product";
-    lds_add(planning, "squares", "float", larger(1, plan->machine.handoff_waves), 4, NULL,
+    lds_add(planning, "squares", "float", larger(1, plan->machine.handoff_waves), NULL,
             "of what each wave took of a vector that is normed");
     lds_add(planning, "candidates", "unsigned",
-            2 * larger(plan->machine.cus, plan->machine.handoff_waves), 4, NULL,
+            2 * larger(plan->machine.cus, plan->machine.handoff_waves), NULL,
             "[CU, or wave][2]: score and token");
     if (needs.summand > 0)
-        lds_add(planning, "summand", "float", needs.summand, 4, product,
+        lds_add(planning, "summand", "float", needs.summand, product,
                 "what is normed and added to the residual");
-    lds_add(planning, "query", "float", shape->heads / shape->kv_heads * shape->head_dim, 4,
-            attention, "[query head of the group][dim]");
-    lds_add(planning, "key", "float", shape->head_dim, 4, attention,
+    lds_add(planning, "query", "float", shape->heads / shape->kv_heads * shape->head_dim, attention,
+            "[query head of the group][dim]");
+    lds_add(planning, "key", "float", shape->head_dim, attention,
             "of this position, before it goes to the cache");
-    lds_add(planning, "attended", "float", needs.attended, 4, attention,
+    lds_add(planning, "attended", "float", needs.attended, attention,
             "[wave][query head]: maximum, sum, [dim] of each wave's positions");
     if (needs.merge > 0)
-        lds_add(planning, "merged", "float", needs.merge, 4, attention,
+        lds_add(planning, "merged", "float", needs.merge, attention,
                 "[wave]: [split][2] maximum and sum, [split][row]");
     add_activation(planning, needs.activation, product);
     const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan);
-    lds_add(planning, "partial", "float", partial_elements(planning, room), 4, product,
+    lds_add(planning, "partial", "float", partial_elements(planning, room), product,
             "[tile][wave][row]: sums of each streaming wave");
     if (plan->engine.copy_bytes > 0 && !add_ring(planning))
         return false;
     const int bytes = (int)plan_lds_bytes(plan);
     if (bytes < plan->machine.lds_minimum_bytes)
-        lds_add(planning, "padding", "unsigned", (plan->machine.lds_minimum_bytes - bytes) / 4, 4,
+        lds_add(planning, "padding", "unsigned", (plan->machine.lds_minimum_bytes - bytes) / 4,
                 NULL, "unused: so much LDS that no CU receives two workgroups");
     return true;
 }

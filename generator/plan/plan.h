@@ -89,6 +89,9 @@ bool plan_in_roles(const struct plan_partition *partition);
 // Bytes of the emitted struct Role: an int a partition in it, an 8-byte offset a streamed region.
 int plan_role_bytes(const struct plan_plan *plan);
 
+// Bytes of an element of an LDS array of that type (lds_types.def); 0 for any other name.
+int plan_lds_type_bytes(const struct plan_plan *plan, const char *type);
+
 // Bytes of LDS that the arrays of plan->lds take, those that lie over each other counted once.
 int64_t plan_lds_bytes(const struct plan_plan *plan);
 

@@ -128,6 +128,15 @@ int plan_role_bytes(const struct plan_plan *plan) {
     return (partitions + 1) / 2 * 8 + regions * 8;
 }
 
+int plan_lds_type_bytes(const struct plan_plan *plan, const char *type) {
+#define LDS_TYPE(name, bytes)                                                                      \
+    if (strcmp(type, #name) == 0)                                                                  \
+        return bytes;
+#include "generator/plan/lds_types.def"
+#undef LDS_TYPE
+    return 0;
+}
+
 int64_t plan_tile_bytes(const struct plan_plan *plan, const struct plan_body *body) {
     return (int64_t)body->units * plan->engine.unit_bytes;
 }

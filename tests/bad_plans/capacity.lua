@@ -1,4 +1,4 @@
--- broken: LDS array activation is 64 elements of type float, 4 bytes each; stages use 96
+-- broken: LDS array activation is 64 elements of type float; stages use 96
 plan {
   format = 1,
   generator = "monogen 0.1",
