@@ -113,6 +113,21 @@ _Noreturn void script_raise(lua_State *lua, const char *format, ...) {
     abort(); // lua_error does not return
 }
 
+_Noreturn void script_raise_absent(lua_State *lua, const char *what, const char *name,
+                                   const char *const *names, size_t count) {
+    const char *nearest = nearest_name(name, names, count);
+    luaL_Buffer list;
+    luaL_buffinit(lua, &list);
+    for (size_t i = 0; i < count; i++) {
+        luaL_addstring(&list, i == 0 ? "" : ", ");
+        luaL_addstring(&list, names[i]);
+    }
+    luaL_pushresult(&list);
+    script_raise(lua, "%s '%s'%s%s%s\nnote: it has: %s", what, name,
+                 nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",
+                 lua_tostring(lua, -1));
+}
+
 int script_message_handler(lua_State *lua) {
     if (script_is_reported(lua))
         return 1;

@@ -138,17 +138,8 @@ static void refuse_unknown_options(lua_State *lua, int index, enum op op) {
     }
     if (!unknown)
         return;
-    const char *nearest = nearest_name(unknown, names, count);
-    luaL_Buffer list;
-    luaL_buffinit(lua, &list);
-    for (size_t i = 0; i < count; i++) {
-        luaL_addstring(&list, i == 0 ? "" : ", ");
-        luaL_addstring(&list, names[i]);
-    }
-    luaL_pushresult(&list);
-    script_raise(lua, "the op \"%s\" has no option '%s'%s%s%s\nnote: it has: %s", op_name(op),
-                 unknown, nearest ? ": did you mean \"" : "", nearest ? nearest : "",
-                 nearest ? "\"?" : "", lua_tostring(lua, -1));
+    const char *what = lua_pushfstring(lua, "the op \"%s\" has no option", op_name(op));
+    script_raise_absent(lua, what, unknown, names, count);
 }
 
 // Reads the table of options at `index`. An option that is false is absent, so that a family can
@@ -307,6 +298,24 @@ static void set_operators(lua_State *lua) {
         lua_pushcclosure(lua, refuse_operator, 1);
         lua_setfield(lua, -2, absent_operators[i].event);
     }
+}
+
+const char *graph_push_op_names(lua_State *lua, int globals) {
+    luaL_Buffer list;
+    bool any = false;
+    luaL_buffinit(lua, &list);
+    for (int op = 0; op < OP_COUNT; op++) {
+        lua_pushstring(lua, op_rows[op].name);
+        const bool there = lua_rawget(lua, globals) == LUA_TFUNCTION;
+        lua_pop(lua, 1);
+        if (!there)
+            continue;
+        luaL_addstring(&list, any ? ", " : "");
+        luaL_addstring(&list, op_rows[op].name);
+        any = true;
+    }
+    luaL_pushresult(&list);
+    return any ? lua_tostring(lua, -1) : NULL;
 }
 
 void graph_set_ops(lua_State *lua) {

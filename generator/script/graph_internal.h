@@ -30,6 +30,10 @@ int graph_take_node(lua_State *lua, int index, const char *what);
 void graph_set_function(lua_State *lua, const char *name, lua_CFunction function,
                         lua_Integer upvalue);
 
+// Pushes the names of the ops that are functions in the table at `globals`, "embed, rmsnorm";
+// returns NULL where none is.
+const char *graph_push_op_names(lua_State *lua, int globals);
+
 // Sets the ops and `tensors` in the table on top.
 void graph_set_ops(lua_State *lua);
 

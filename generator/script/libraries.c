@@ -32,6 +32,11 @@ static int call_library(lua_State *lua) {
     lua_call(lua, 0, 1);
     if (lua_type(lua, -1) != LUA_TTABLE && lua_type(lua, -1) != LUA_TFUNCTION)
         script_raise(lua, "library \"%s\" returns no table and no function", lua_tostring(lua, 1));
+    if (lua_type(lua, -1) == LUA_TTABLE) {
+        const char *noun = lua_pushfstring(lua, "library \"%s\"", lua_tostring(lua, 1));
+        lua_insert(lua, -2);
+        script_refuse_absent_fields(lua, noun);
+    }
     lua_pushvalue(lua, 1);
     lua_pushvalue(lua, -2);
     lua_rawset(lua, lua_upvalueindex(2));

@@ -1,5 +1,5 @@
 // The sandbox's library: what a script can call.
-#include "generator/script/script_internal.h"
+#include "generator/script/graph_internal.h"
 
 #include <lualib.h>
 #include <stdlib.h>
@@ -333,6 +333,7 @@ static void add_library(lua_State *lua, const char *name, lua_CFunction open,
     lua_newtable(lua);
     fill(lua, entries, count);
     lua_remove(lua, -2);
+    script_refuse_absent_fields(lua, name);
     lua_setfield(lua, -2, name);
 }
 
@@ -368,24 +369,52 @@ static int compare_strings(const void *left, const void *right) {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
+// The names that the table at index 1 has, sorted, as the walk's order differs from run to run.
+// Leaves what holds them on the stack.
+static const char **push_names(lua_State *lua, size_t *found) {
+    size_t count = 0;
+    for (lua_pushnil(lua); lua_next(lua, 1); lua_pop(lua, 1))
+        count++;
+    script_charge(lua, count * 100);
+    const char **names = lua_newuserdatauv(lua, (count + 1) * sizeof *names, 0);
+    *found = 0;
+    for (lua_pushnil(lua); lua_next(lua, 1); lua_pop(lua, 1)) {
+        if (lua_type(lua, -2) == LUA_TSTRING)
+            names[(*found)++] = lua_tostring(lua, -2);
+    }
+    qsort(names, *found, sizeof *names, compare_strings);
+    return names;
+}
+
 // __index of globals: (globals, name).
 int script_undefined_name(lua_State *lua) {
     const char *name = lua_tostring(lua, 2);
     if (!name)
         script_raise(lua, "undefined name");
-    size_t count = 0, found = 0;
-    for (lua_pushnil(lua); lua_next(lua, 1); lua_pop(lua, 1))
-        count++;
-    script_charge(lua, count * 100);
-    const char **names = lua_newuserdatauv(lua, (count + 1) * sizeof *names, 0);
-    for (lua_pushnil(lua); lua_next(lua, 1); lua_pop(lua, 1)) {
-        if (lua_type(lua, -2) == LUA_TSTRING)
-            names[found++] = lua_tostring(lua, -2);
-    }
-    // The walk's order differs from run to run; the answer to a tie must not.
-    qsort(names, found, sizeof *names, compare_strings);
-    const char *nearest = nearest_name(name, names, found);
+    size_t count;
+    const char **names = push_names(lua, &count);
+    const char *nearest = nearest_name(name, names, count), *ops;
     if (nearest)
         script_raise(lua, "undefined name '%s'\nnote: did you mean %s?", name, nearest);
+    if ((ops = graph_push_op_names(lua, 1)))
+        script_raise(lua, "undefined name '%s'\nnote: the ops are: %s", name, ops);
     script_raise(lua, "undefined name '%s'", name);
+}
+
+// __index of a library: (library, key). Upvalue: the beginning of the message. As no list has
+// names, what walks one finds its end.
+static int absent_field(lua_State *lua) {
+    if (lua_type(lua, 2) != LUA_TSTRING)
+        return 0;
+    size_t count;
+    const char *name = lua_tostring(lua, 2), **names = push_names(lua, &count);
+    script_raise_absent(lua, lua_tostring(lua, lua_upvalueindex(1)), name, names, count);
+}
+
+void script_refuse_absent_fields(lua_State *lua, const char *noun) {
+    lua_createtable(lua, 0, 1);
+    lua_pushfstring(lua, "%s has no", noun);
+    lua_pushcclosure(lua, absent_field, 1);
+    lua_setfield(lua, -2, "__index");
+    lua_setmetatable(lua, -2);
 }

@@ -95,6 +95,8 @@ static void push_copy(lua_State *lua) {
         }
         lua_rawset(lua, original + 1);
     }
+    if (lua_getmetatable(lua, original))
+        lua_setmetatable(lua, -2);
 }
 
 void script_push_globals(lua_State *lua) {

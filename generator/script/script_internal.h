@@ -74,6 +74,10 @@ struct value *script_take_value(lua_State *lua, int index, struct arena *arena);
 // found in that line, the caret points at it. "\nnote: " starts a note.
 _Noreturn void script_raise(lua_State *lua, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// Raises "<what> '<name>'", with the nearest of the names, [count], that are there, and a note of
+// all.
+_Noreturn void script_raise_absent(lua_State *lua, const char *what, const char *name,
+                                   const char *const *names, size_t count);
 // Stops the script without a message of its own: a diagnostic was added already. Cannot be caught.
 _Noreturn void script_raise_reported(lua_State *lua);
 // The line of Lua that called the running C function (file NULL where there is none). `source` is
@@ -114,6 +118,8 @@ void script_push_readable_message(lua_State *lua);
 
 void script_push_library(lua_State *lua);
 int script_undefined_name(lua_State *lua); // __index of globals
+// Makes reading a name that the table on top lacks an error, which calls the table `noun`.
+void script_refuse_absent_fields(lua_State *lua, const char *noun);
 
 // Makes `library` a function in the globals of a family, which are at that index.
 void script_add_library_function(lua_State *lua, int globals);
