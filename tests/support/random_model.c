@@ -11,6 +11,7 @@ struct draw {
     unsigned features; // those that may be used
     int head_dim, layers;
     const struct layer_choice *unrotated, *local; // layers without RoPE, with the second one
+    bool two_widths;                              // these turn different parts of a head
 };
 
 // SplitMix64 (Steele, Lea, Flood 2014).
@@ -80,11 +81,15 @@ static bool rotates(const struct draw *draw, enum rotation rotation) {
 
 // ---- the spec -----------------------------------------------------------------------------------
 
-static void write_rope(struct draw *draw, const char *name) {
+// Returns how many elements of a head it turns.
+static int write_rope(struct draw *draw, const char *name) {
     struct text *spec = &draw->model->spec;
+    int dims = draw->head_dim;
     text_format(spec, "  %s = { theta = %s", name, ONE_OF(draw, "10000", "500000", "300", "1.5"));
-    if (has(draw, RANDOM_PARTIAL_ROPE))
-        text_format(spec, ", dims = %d", 2 * between(draw, 1, draw->head_dim / 2));
+    if (has(draw, RANDOM_PARTIAL_ROPE)) {
+        dims = 2 * between(draw, 1, draw->head_dim / 2);
+        text_format(spec, ", dims = %d", dims);
+    }
     if (one_in(draw, 3))
         text_append(spec, ONE_OF(draw, ", scaling = { kind = \"linear\", factor = 2.5 }",
                                  ", scaling = { kind = \"llama3\", factor = 8, low = 1, high = 4,"
@@ -92,6 +97,7 @@ static void write_rope(struct draw *draw, const char *name) {
                                  ", scaling = { kind = \"yarn\", factor = 4,"
                                  " original_context = 12 }"));
     text_append(spec, " },\n");
+    return dims;
 }
 
 // Sizes are small, so that a model takes no time, and odd, so that nothing divides anything; but
@@ -119,10 +125,9 @@ static void write_spec(struct draw *draw) {
     draw->unrotated = has(draw, RANDOM_NO_ROPE) ? some_layers(draw) : NULL;
     draw->local = has(draw, RANDOM_LOCAL_ROPE) ? some_layers(draw) : NULL;
     // a RoPE that no layer uses is refused
-    if (rotates(draw, ROTATION_USUAL))
-        write_rope(draw, "rope");
-    if (rotates(draw, ROTATION_LOCAL))
-        write_rope(draw, "local_rope");
+    const int usual = rotates(draw, ROTATION_USUAL) ? write_rope(draw, "rope") : 0;
+    const int local = rotates(draw, ROTATION_LOCAL) ? write_rope(draw, "local_rope") : 0;
+    draw->two_widths = usual > 0 && local > 0 && usual != local;
     text_append(spec, "}\n");
 }
 
@@ -303,6 +308,8 @@ static void write_set(struct draw *draw) {
         tile = ONE_OF(draw, " tile_rows=2", " tile_rows=4", " tile_rows=8");
     if (one_in(draw, 2))
         unroll = ONE_OF(draw, " unroll=inline", " unroll=loop");
+    if (draw->two_widths && strcmp(unroll, " unroll=loop") == 0)
+        unroll = ""; // refused, as such layers are not alike
     if (one_in(draw, 2))
         splits = ONE_OF(draw, " kv_splits=1", " kv_splits=2", " kv_splits=5");
     if (one_in(draw, 3))
