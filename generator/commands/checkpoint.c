@@ -14,10 +14,6 @@ static bool names_a_spec(const struct installation *installation, const char *sp
            file_exists(arena_format(arena, "%s/models/%s.lua", installation->specs, spec));
 }
 
-static bool is_hugging_face_folder(const char *path, struct arena *arena) {
-    return file_exists(arena_format(arena, "%s/config.json", path));
-}
-
 // "specs/models/austen-3m.lua" -> "austen-3m"; a name is itself.
 static const char *spec_name(const char *spec, struct arena *arena) {
     const char *slash = strrchr(spec, '/');
@@ -29,7 +25,7 @@ static const char *spec_name(const char *spec, struct arena *arena) {
 
 const char *checkpoint_of_spec(const struct installation *installation, const char *spec,
                                struct arena *arena) {
-    if (!names_a_spec(installation, spec, arena) && is_hugging_face_folder(spec, arena))
+    if (!names_a_spec(installation, spec, arena) && folder_exists(spec))
         return spec;
     const char *name = spec_name(spec, arena);
     const char *folder = arena_format(arena, "%s/checkpoints/%s", installation->specs, name);
@@ -63,8 +59,6 @@ const char *checkpoint_or_folder(const struct installation *installation, const 
     const char *checkpoint = checkpoint_of_spec(installation, name, arena);
     if (checkpoint)
         return checkpoint;
-    if (!is_spec && folder_exists(name))
-        return name;
     if (is_spec) {
         usage_error(diagnostics,
                     "%s has no tokenizer: there is no checkpoint %s under %s/checkpoints", name,

@@ -4,7 +4,7 @@
 
 #include "generator/pipeline/pipeline.h"
 
-// The checkpoint folder of a spec: a Hugging Face folder is its own, a spec's is
+// The checkpoint folder of a spec: a folder is its own, whatever is in it, a spec's is
 // <specs>/checkpoints/<name>. NULL where there is none.
 const char *checkpoint_of_spec(const struct installation *installation, const char *spec,
                                struct arena *arena);

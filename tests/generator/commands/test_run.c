@@ -270,6 +270,21 @@ static void verify_refuses_what_is_no_golden_file(void **state) {
     process_result_close(&result);
 }
 
+// No command takes it for a spec without weights.
+static void a_folder_without_a_config_is_named_by_every_command(void **state) {
+    (void)state;
+    char folder[PATH_MAX + 32], expected[PATH_MAX + 96], line[PATH_MAX + 64];
+    struct diagnostics diagnostics = {0};
+    snprintf(folder, sizeof folder, "%s/no_config", program_folder());
+    assert_true(folder_make(folder, &diagnostics));
+    snprintf(expected, sizeof expected, "%s/config.json: error: there is no such file", folder);
+    static const char *const verbs[] = {"verify", "run", "bench", "tune"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        snprintf(line, sizeof line, "%s '%s' --device host", verbs[i], folder);
+        program_expect_failure(1, expected, line);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_writes_the_golden_continuations),
@@ -284,6 +299,7 @@ int main(void) {
         cmocka_unit_test(verify_fails_where_the_bound_is_exceeded),
         cmocka_unit_test(verify_fails_for_other_logits),
         cmocka_unit_test(verify_refuses_what_is_no_golden_file),
+        cmocka_unit_test(a_folder_without_a_config_is_named_by_every_command),
     };
     return cmocka_run_group_tests(tests, program_open, NULL);
 }
