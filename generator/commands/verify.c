@@ -315,7 +315,7 @@ static bool find_golden(const struct command_line *line, const char *weights, st
                         struct oracle_request *request, struct diagnostics *diagnostics) {
     if (line->golden || line->tokens)
         return true;
-    if (!weights && !request->computes) {
+    if (!weights && line->weights && !request->computes) { // else no spec: kernel_open tells
         usage_error(diagnostics, "random weights have no golden file to compare with");
         return diagnostic_note(diagnostics, "--compare reference computes the logits");
     }

@@ -270,7 +270,7 @@ static void verify_refuses_what_is_no_golden_file(void **state) {
     process_result_close(&result);
 }
 
-// No command takes it for a spec without weights.
+// No command takes it, or a name that means nothing, for a spec without weights.
 static void a_folder_without_a_config_is_named_by_every_command(void **state) {
     (void)state;
     char folder[PATH_MAX + 32], expected[PATH_MAX + 96], line[PATH_MAX + 64];
@@ -282,7 +282,11 @@ static void a_folder_without_a_config_is_named_by_every_command(void **state) {
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         snprintf(line, sizeof line, "%s '%s' --device host", verbs[i], folder);
         program_expect_failure(1, expected, line);
+        snprintf(line, sizeof line, "%s no-such-model --device host", verbs[i]);
+        program_expect_failure(1, "there is no model \"no-such-model\"", line);
     }
+    program_expect_failure(2, "random weights have no golden file to compare with",
+                           "verify austen-3m --device host --weights random");
 }
 
 int main(void) {
