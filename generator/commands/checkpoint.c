@@ -46,8 +46,7 @@ bool checkpoint_find(const struct installation *installation, const char *spec, 
     if (*folder || !known) // a spec that is not there is for model_load to report
         return true;
     usage_error(diagnostics, "%s has no weights: there is no checkpoint %s under %s/checkpoints",
-                spec, spec_name(spec, arena),
-                path_shown(arena, installation->specs, installation->specs));
+                spec, spec_name(spec, arena), installation->specs);
     diagnostic_note(diagnostics, "--weights DIR takes those of a Hugging Face folder");
     return diagnostic_note(diagnostics, "--weights random makes weights up: the speed is real, the "
                                         "text is not");
@@ -62,8 +61,7 @@ const char *checkpoint_or_folder(const struct installation *installation, const 
     if (is_spec) {
         usage_error(diagnostics,
                     "%s has no tokenizer: there is no checkpoint %s under %s/checkpoints", name,
-                    spec_name(name, arena),
-                    path_shown(arena, installation->specs, installation->specs));
+                    spec_name(name, arena), installation->specs);
         diagnostic_note(diagnostics, "the folder of a Hugging Face checkpoint will do instead");
     } else if (name_is_plain(name) && !file_exists(name)) {
         name_find(arena, installation->specs, "models", "model", name, (struct location){0},

@@ -38,7 +38,7 @@ static void mistakes_have_their_exit_status(void **state) {
     program_expect_failure(2, "--kv says it already", "generate austen-3m --kv bf16 --set kv=fp32");
     program_expect_failure(2, "--set cus is given twice",
                            "generate austen-3m --set cus=1 --set cus=2");
-    program_expect_failure(2, "llama-3.2-1b has no weights", "run llama-3.2-1b");
+    program_expect_failure(2, "no checkpoint llama-3.2-1b under /", "run llama-3.2-1b");
     program_expect_failure(2, "there is no such folder", "run austen-3m --weights /no/such/folder");
     program_expect_failure(2, "only - may follow", "run austen-3m prompt");
     program_expect_failure(2, "one prompt is enough", "run austen-3m --prompt a --tokens 1");
