@@ -126,7 +126,8 @@ $(declared("DEVICE void " .. body.name .. "_queries(Worker &worker, int head, Ma
     }
 //@ end
     for (int i = (int)lane(); i < $(queries) * HEAD_DIM; i += (int)WAVE_LANES)
-        lds.query[first * HEAD_DIM + i] *= $(float(body.scale));
+        stage_query(first + i / HEAD_DIM, i % HEAD_DIM,
+                    lds.query[first * HEAD_DIM + i] * $(float(body.scale)));
 }
 
 // Receives the key of head `head`; leaves it, normed and rotated, in row `row` of the cache where
@@ -158,7 +159,7 @@ $(declared("DEVICE void " .. body.name .. "_key(Worker &worker, int head, Mail i
     KvElement *key = (KvElement *)keys + (u64)fresh(row) * KV_ROW;
     if (keeps)
         for (int d = (int)lane(); d < HEAD_DIM; d += (int)WAVE_LANES)
-            store_kv(key + d, lds.key[d]);
+            keep_key(key, d, lds.key[d]);
 }
 
 // Receives the value of head `head`, for row `row` of the cache where this CU keeps the position.
@@ -168,7 +169,7 @@ DEVICE void $(body.name)_value(Worker &worker, int head, Mail in, bool keeps, u3
     receive<$(v.count)>(worker, in.slot + $(v.first) + head * $(v.stride), in.epoch,
                         [&](u32 i, u32 x) {
                             if (keeps)
-                                store_kv(value + i, from_bits(x));
+                                keep_value(value, i, from_bits(x));
                         });
 }
 
@@ -179,13 +180,13 @@ DEVICE void $(body.name)_epilogue(Worker &worker, int head, u32 split, Mail out)
         const int query = i / HEAD_DIM, dim = i % HEAD_DIM;
         float highest = attended_part(0, query)[0];
         UNROLL
-        for (int w = 1; w < (int)STREAMING_WAVES; w++) {
+        for (int w = 1; w < (int)ATTENDING_WAVES; w++) {
             const float other = attended_part(w, query)[0];
             highest = other > highest ? other : highest;
         }
         float sum = 0, value = 0;
         UNROLL
-        for (int w = 0; w < (int)STREAMING_WAVES; w++) {
+        for (int w = 0; w < (int)ATTENDING_WAVES; w++) {
             const float *part = attended_part(w, query);
             const float weight = exponential(part[0] - highest);
             sum += weight * part[1];
@@ -233,6 +234,10 @@ $(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step, Mail
 //@ end
         u8 *keys =
             worker.kv + fresh(kv_offset) + (u64)head * KV_HEAD_BYTES + split * KV_SPLIT_BYTES;
+        const u8 *values = keys + (u64)KV_HEADS * KV_HEAD_BYTES;
+        KvAhead ahead;
+        if constexpr (KIND & ATTENDS)
+            load_ahead<KIND>(ahead, first_row, end_row, keys, values);
 //@ trace("        ", "WAITS")
         if constexpr (KIND & HANDS_OFF) {
             const bool keeps = row < end_row;
@@ -241,12 +246,12 @@ $(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step, Mail
             $(own(value_wave))$(body.name)_value(worker, head, in, keeps, row, keys);
         }
 //@ trace("        ", "GATHERS", "HANDS_OFF")
-        workgroup_barrier(); // the query is in LDS, this position in the cache
+        stage_barrier(); // the query is in LDS, this position in the cache
 //@ trace("        ", "STREAMS")
-        if constexpr (KIND & STREAMS)
-            attend<$(shape)>(first_row, end_row, keys, keys + (u64)KV_HEADS * KV_HEAD_BYTES);
+        if constexpr (KIND & ATTENDS)
+            attend<KIND, $(shape)>(ahead, first_row, row, end_row, keys, values);
 //@ trace("        ", "FINISHES", "STREAMS")
-        workgroup_barrier(); // the waves' parts are in LDS
+        stage_barrier(); // the waves' parts are in LDS
 //@ trace("        ", "FINISHES", "HANDS_OFF")
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, head, split, out);

@@ -37,38 +37,58 @@ DEVICE Slice $(body.name)_slice(const Worker &worker) {
 
 // $(from_mail and "Awaits the input" or "Takes the residual") and stages it for the product.
 DEVICE void $(body.name)_prologue(Worker &worker$(prologue_parameters)) {
+//@ if from_mail then
+    constexpr u32 COUNT = $(body.reads[1].span.count), WIDE = pairs_a_load(COUNT);
+//@ elseif normed then
+    constexpr u32 WIDE = 1;
+//@ end
 //@ if normed then
     // 1 / rms is known when all has come: it is left to the rows of the product.
     float squares = 0;
     const float *norm = (const float *)(worker.vectors + fresh(norm_offset));
-    const auto take = [&](u32 i, float x, float weight) {
-        squares += x * x;
-        stage_activation(i, x * weight$(input_scale));
+    const auto take = [&](u32 i, Floats<WIDE> x, Floats<WIDE> weight) {
+        UNROLL
+        for (u32 n = 0; n < WIDE; n++) {
+            squares += x.x[n] * x.x[n];
+            x.x[n] = x.x[n] * weight.x[n] $(input_scale);
+        }
+        stage_activations(i, x);
     };
 //@   if from_mail then
-    constexpr u32 COUNT = $(body.reads[1].span.count);
-    receive_prepared<COUNT, COUNT, 0, HANDOFF_WAVES>(
-        worker, in.slot, in.epoch, [&](u32 i) { return norm[i]; },
-        [&](u32 i, u32 value, float weight) { take(i, from_bits(value), weight); });
+    receive_prepared<COUNT, HANDOFF_WAVES>(
+        worker, in.slot, in.epoch, [&](u32 i) { return *(const Floats<WIDE> *)(norm + i); },
+        [&](u32 i, PairGroup<WIDE> group, Floats<WIDE> weight) {
+            take(i, floats_of(group), weight);
+        });
 //@   else
     for (u32 i = handoff_lane(); i < $(body.columns); i += HANDOFF_LANES)
-        take(i, lds.residual[i], norm[i]);
+        take(i, Floats<1>{lds.residual[i]}, Floats<1>{norm[i]});
 //@   end
     keep_squares(squares);
     expect_vectors(worker, norm_offset + $(body.columns) * 4, $(body.columns) * 4);
 //@ elseif from_mail then
-    receive_together<$(body.reads[1].span.count)>(worker, in.slot, in.epoch, [&](u32 i, u32 value) {
-        stage_activation(i, $("from_bits(value)" .. input_scale));
-    });
+    receive_prepared<COUNT, HANDOFF_WAVES>(
+        worker, in.slot, in.epoch, [](u32) { return 0; },
+        [&](u32 i, PairGroup<WIDE> group, int) {
+//@   if input_scale ~= "" then
+            Floats<WIDE> x = floats_of(group);
+            UNROLL
+            for (u32 n = 0; n < WIDE; n++)
+                x.x[n] = x.x[n] $(input_scale);
+            stage_activations(i, x);
+//@   else
+            stage_activations(i, floats_of(group));
+//@   end
+        });
 //@ else
     (void)worker;
     for (int i = (int)handoff_lane(); i < $(body.columns); i += HANDOFF_LANES)
-        stage_activation(i, $("lds.residual[i]" .. input_scale));
+        stage_activations(i, Floats<1>{$("lds.residual[i]" .. input_scale)});
 //@ end
 //@ if padded > body.columns then
     // The last unit is padded: its weights are zero, and its activations must be finite.
     for (int i = $(body.columns) + (int)handoff_lane(); i < $(padded); i += HANDOFF_LANES)
-        stage_activation(i, 0);
+        stage_activations(i, Floats<1>{0});
 //@ end
 }
 
@@ -177,14 +197,14 @@ $(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, Stream &stream
         if (left > $(shape)::PASS_TILES)
             following = Slice{slice.start + (u64)slice.tiles * $(shape)::UNITS * UNIT_BYTES,
                               left - slice.tiles, $(shape)::UNITS};
-        workgroup_barrier(); // the activation is staged, the partial sums are free
+        stage_barrier(); // the activation is staged, the partial sums are free
 //@   trace("        ", "STREAMS")
         tile_product<KIND, $(shape)>(worker, stream, slice, following);
 //@   trace("        ", "FINISHES", "STREAMS")
 //@   if normed then
         const float scale = (KIND & HANDS_OFF) ? norm_scale($(body.columns)) : 0;
 //@   end
-        workgroup_barrier(); // the partial sums are there
+        stage_barrier(); // the partial sums are there
 //@   trace("        ", "FINISHES", "HANDS_OFF")
         if constexpr (KIND & HANDS_OFF)
             $(body.name)_epilogue(worker, done, slice.tiles$(epilogue_passed));
@@ -192,14 +212,14 @@ $(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, Stream &stream
         done += $(shape)::PASS_TILES;
     } while (done < tiles);
 //@ else
-    workgroup_barrier(); // the activation is staged
+    stage_barrier(); // the activation is staged
 //@   trace("    ", "STREAMS")
     tile_product<KIND, $(shape)>(worker, stream, slice, next);
 //@   trace("    ", "FINISHES", "STREAMS")
 //@   if normed then
     const float scale = (KIND & HANDS_OFF) ? norm_scale($(body.columns)) : 0;
 //@   end
-    workgroup_barrier(); // the partial sums are there
+    stage_barrier(); // the partial sums are there
 //@   trace("    ", "FINISHES", "HANDS_OFF")
     if constexpr (KIND & HANDS_OFF)
         $(body.name)_epilogue(worker, 0, slice.tiles$(epilogue_passed));

@@ -18,21 +18,32 @@ template <u32 KIND> DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mai
     for (int tile = $(body.partition)_first() + (int)handoff_wave(), end = $(body.partition)_end();
          tile < end; tile += (int)HANDOFF_WAVES) {
 //@ trace("        ", "WAITS")
-        receive<2 * SPLITS, 2, $(sums.chunk_stride)>(
-            worker, in.slot + $(sums.first) + (u32)tile / $(a_head) * 2, in.epoch,
-            [&](u32 i, u32 value) { sums[i] = from_bits(value); });
-        receive<SPLITS * ROWS, ROWS, $(values.chunk_stride)>(
-            worker, in.slot + tile * ROWS, in.epoch,
-            [&](u32 i, u32 value) { values[i] = from_bits(value); });
+        // Sums and values together: pair i of the sums, or pair i - 2 * SPLITS of the values.
+        constexpr u32 SUMS = 2 * SPLITS, WIDE = pairs_a_load(ROWS);
+        const u32 head = (u32)tile / $(a_head) * 2;
+        receive_groups<SUMS + SPLITS * ROWS, WIDE, 1, false>(
+            worker, in.epoch,
+            [&](u32 i) {
+                if (i < SUMS)
+                    return in.slot + $(sums.first) + head + i / 2 * $(sums.chunk_stride) + i % 2;
+                i -= SUMS;
+                return in.slot + (u32)tile * ROWS + i / ROWS * $(values.chunk_stride) + i % ROWS;
+            },
+            [](u32) { return 0; },
+            [&](u32 i, const PairGroup<WIDE> &group, int) {
+                UNROLL
+                for (u32 n = 0; n < WIDE; n++)
+                    sums[i + n] = from_bits(pair_value(group.pair[n]));
+            });
 //@ trace("        ", "FINISHES")
         float highest = sums[0];
-        NO_UNROLL
+        UNROLL_SOME
         for (int s = 1; s < SPLITS; s++)
             highest = sums[2 * s] > highest ? sums[2 * s] : highest;
         NO_UNROLL
         for (int row = (int)lane(); row < ROWS; row += (int)WAVE_LANES) {
             float sum = 0, value = 0;
-            NO_UNROLL
+            UNROLL_SOME
             for (int s = 0; s < SPLITS; s++) {
                 const float weight = exponential(sums[2 * s] - highest);
                 sum += weight * sums[2 * s + 1];

@@ -18,5 +18,5 @@ DEVICE void stage_$(body.name)(Worker &worker, u32 step, Mail in, u32 index, u32
         }
     }
 //@ trace("    ", "GATHERS", "HANDS_OFF")
-    workgroup_barrier(); // the token is in LDS
+    stage_barrier(); // the token is in LDS
 }

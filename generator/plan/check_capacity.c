@@ -12,7 +12,9 @@ enum array {
     CANDIDATES,
     SUMMAND,
     QUERY,
+    QUERY_PARTS,
     KEY,
+    FRESH,
     ATTENDED,
     MERGED,
     TOKEN,
@@ -36,7 +38,11 @@ static void measure(const struct checking *checking, int64_t needed[ARRAY_COUNT]
         needed[ROPE] += 2LL * plan->ropes[i].pairs;
     needed[KEY] = shape->head_dim;
     needed[QUERY] = group * shape->head_dim;
-    needed[ATTENDED] = waves * group * (plan->kv.row_elements + 2);
+    if (strcmp(engine->attention, "fragments") == 0) {
+        needed[QUERY_PARTS] = plan_query_parts(plan);
+        needed[FRESH] = 2LL * plan->kv.row_elements;
+    }
+    needed[ATTENDED] = plan->engine.attending_waves * group * (plan->kv.row_elements + 2);
     needed[TOKEN] = 4;
     needed[ROLE] = 2;
     needed[SQUARES] = handoff_waves;
@@ -84,7 +90,7 @@ static void check_arrays(struct checking *checking) {
         const char *shared; // what may use its place while nobody needs it
     } wanted[ARRAY_COUNT] = {
         [ACTIVATION] = {"activation", split ? "u16" : "float", product},
-        [PARTIAL] = {"partial", "float", product},
+        [PARTIAL] = {"partial", "float", "product"},
         [SUMMAND] = {"summand", "float", product},
         [SQUARES] = {"squares", "float", NULL},
         [CANDIDATES] = {"candidates", "unsigned", NULL},
@@ -95,8 +101,10 @@ static void check_arrays(struct checking *checking) {
         [RESIDUAL] = {"residual", "float", NULL},
         [ROPE] = {"rope", "float", NULL},
         [QUERY] = {"query", "float", attention},
+        [QUERY_PARTS] = {"query_parts", "u16", attention},
+        [FRESH] = {"fresh", "u16", attention},
         [KEY] = {"key", "float", attention},
-        [ATTENDED] = {"attended", "float", attention},
+        [ATTENDED] = {"attended", "float", "attention"},
         [TOKEN] = {"token", "unsigned", NULL},
         [ROLE] = {"role", "Role", NULL},
     };

@@ -302,18 +302,31 @@ static void check_engine(struct checking *checking) {
     if (engine->activation_parts != engine_activation_parts(row, dtype))
         violation(checking, "engine %s takes activations in %d parts beside %s, not in %d",
                   row->name, engine_activation_parts(row, dtype), dtype, engine->activation_parts);
-    const int least = row->copy_bytes > 0 ? 2 : 0, most = least ? ENGINE_MAX_RING_COPIES : 0;
-    if (engine->copy_bytes != row->copy_bytes || engine->ring_copies < least ||
-        engine->ring_copies > most || machine->copy_waves != (least > 0))
+    want_word(checking, "attention", engine->attention,
+              (const char *const[]){engine_attention(row, &checking->plan->shape), NULL});
+    const int attending = engine_attending_waves(row, &checking->plan->shape,
+                                                 machine->streaming_waves, machine->handoff_waves);
+    if (engine->attending_waves != attending)
+        violation(checking, "%d waves take part in attention, not %d", attending,
+                  engine->attending_waves);
+    const int copy_bytes = engine_copy_bytes(row, engine->unit_bytes, machine->streaming_waves);
+    const int least = copy_bytes > 0 ? machine->streaming_waves : 0;
+    const int most = copy_bytes > 0 ? ENGINE_MAX_RING_COPIES : 0;
+    if (engine->copy_bytes != copy_bytes || engine->ring_copies < least ||
+        engine->ring_copies > most || machine->copy_waves != (copy_bytes > 0))
         violation(checking,
                   "engine %s copies %d bytes at a time to a ring of %d to %d with %d waves, not %d "
                   "bytes to one of %d with %d",
-                  row->name, row->copy_bytes, least, most, least > 0, engine->copy_bytes,
+                  row->name, copy_bytes, least, most, copy_bytes > 0, engine->copy_bytes,
                   engine->ring_copies, machine->copy_waves);
     if ((engine->prefetch_units > 0) != (row->prefetch_bytes > 0) ||
         engine->prefetch_units > ENGINE_MAX_PREFETCH_UNITS)
         violation(checking, "engine %s cannot prefetch %d units", row->name,
                   engine->prefetch_units);
+    if (engine->expected_bytes < 0 || engine->expected_bytes > ENGINE_MAX_EXPECTED_BYTES ||
+        (copy_bytes > 0 ? engine->expected_bytes % copy_bytes : engine->expected_bytes) != 0)
+        violation(checking, "engine %s, which copies %d bytes at a time, cannot ask for %d ahead",
+                  row->name, copy_bytes, engine->expected_bytes);
     if (engine->handoff_batch < 1 || engine->handoff_batch > ENGINE_MAX_HANDOFF_BATCH)
         violation(checking, "a hand-off batch must be 1 to %d pairs, not %d",
                   ENGINE_MAX_HANDOFF_BATCH, engine->handoff_batch);

@@ -1,6 +1,8 @@
 // Pass: the arrays of a workgroup's LDS. Where one wave hands off, products and attention never
 // need theirs at the same time: what a CU does in one is over when it begins the other, so that
-// these lie over each other. Several waves are not always in the same stage.
+// these lie over each other. Several waves are not always in the same stage; but between the two
+// barriers of a product or of attention they are, and what is written there alone may still share
+// its place: the partial sums of products and the waves' parts of attention.
 #include "generator/plan/passes.h"
 
 #include <string.h>
@@ -30,8 +32,9 @@ struct needs {
 
 static struct needs needs_of(const struct plan_plan *plan) {
     const struct plan_shape *shape = &plan->shape;
-    const int waves = plan->machine.streaming_waves, group = shape->heads / shape->kv_heads;
-    struct needs needs = {.attended = waves * group * (plan->kv.row_elements + 2)};
+    const int group = shape->heads / shape->kv_heads;
+    struct needs needs = {.attended =
+                              plan->engine.attending_waves * group * (plan->kv.row_elements + 2)};
     for (int i = 0; i < plan->bodies_count; i++) {
         const struct plan_body *body = &plan->bodies[i];
         if (strcmp(body->op, "linear") == 0)
@@ -82,19 +85,23 @@ static void add_activation(struct planning *planning, int columns, const char *s
 
 // The ring takes what is left.
 static bool add_ring(struct planning *planning) {
-    enum { BARRIER_BYTES = 8, FEWEST = 2 };
+    enum { BARRIER_BYTES = 8 };
     struct plan_plan *plan = planning->plan;
+    const int fewest = plan->machine.streaming_waves; // each may be at another place
     const int copy_bytes = plan->engine.copy_bytes;
-    // Arrays start at a multiple of 16, and the ring at one of a bank row.
-    const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan) - 32;
+    const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan) - 32; // rounding
     const int copies = smaller(ENGINE_MAX_RING_COPIES, room / (copy_bytes + 2 * BARRIER_BYTES));
-    if (copies < FEWEST)
+    if (copies < fewest)
         return usage_error(planning->diagnostics,
                            "engine %s has %d bytes of LDS left for its ring, of %d on %s: needs %d",
                            plan->engine.name, room, plan->machine.lds_capacity_bytes,
-                           plan->machine.name, FEWEST * (copy_bytes + 2 * BARRIER_BYTES));
+                           plan->machine.name, fewest * (copy_bytes + 2 * BARRIER_BYTES));
     plan->engine.ring_copies = copies;
     lds_add(planning, "ring", "u32x4", copies * (copy_bytes / 16), NULL, "weights: [copy]");
+    // First, where LDS is aligned best: copies to an odd place are slow.
+    const struct plan_lds ring = plan->lds[plan->lds_count - 1];
+    memmove(plan->lds + 1, plan->lds, (size_t)(plan->lds_count - 1) * sizeof *plan->lds);
+    plan->lds[0] = ring;
     lds_add(planning, "filled", "u64", copies, NULL, "[copy]: barrier, its weights are there");
     lds_add(planning, "freed", "u64", copies, NULL, "[copy]: barrier, all waves are done with it");
     return true;
@@ -112,7 +119,8 @@ bool pass_lds(struct planning *planning) {
                                                       : "this CU's rows of the residual");
     lds_add(planning, "rope", "float", rope, NULL,
             "[table][pair][2]: cosine, sine of the position");
-    lds_add(planning, "token", "unsigned", 4, NULL, "token, whether the loop ends, unused, role");
+    lds_add(planning, "token", "unsigned", 4, NULL,
+            "token, whether the loop ends, whether a wave gave up, role");
     lds_add(planning, "role", "Role", 2, NULL, "this CU's row of ROLES, and the next");
     const bool alone = plan->machine.handoff_waves > 1;
     const char *attention = alone ? NULL : "attention", *product = alone ? NULL : "product";
@@ -126,16 +134,22 @@ bool pass_lds(struct planning *planning) {
                 "what is normed and added to the residual");
     lds_add(planning, "query", "float", shape->heads / shape->kv_heads * shape->head_dim, attention,
             "[query head of the group][dim]");
+    if (strcmp(plan->engine.attention, "fragments") == 0) {
+        lds_add(planning, "query_parts", "u16", plan_query_parts(plan), attention,
+                "[part][query head][dim], scaled");
+        lds_add(planning, "fresh", "u16", 2 * plan->kv.row_elements, attention,
+                "key and value of this position");
+    }
     lds_add(planning, "key", "float", shape->head_dim, attention,
             "of this position, before it goes to the cache");
-    lds_add(planning, "attended", "float", needs.attended, attention,
+    lds_add(planning, "attended", "float", needs.attended, "attention",
             "[wave][query head]: maximum, sum, [dim] of each wave's positions");
     if (needs.merge > 0)
         lds_add(planning, "merged", "float", needs.merge, attention,
                 "[wave]: [split][2] maximum and sum, [split][row]");
     add_activation(planning, needs.activation, product);
     const int room = plan->machine.lds_capacity_bytes - (int)plan_lds_bytes(plan);
-    lds_add(planning, "partial", "float", partial_elements(planning, room), product,
+    lds_add(planning, "partial", "float", partial_elements(planning, room), "product",
             "[tile][wave][row]: sums of each streaming wave");
     if (plan->engine.copy_bytes > 0 && !add_ring(planning))
         return false;

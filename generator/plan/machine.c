@@ -175,11 +175,9 @@ bool pass_machine(struct planning *planning) {
         .unit_elements = unit_bytes / dtype_bytes(plan->shape.weight_dtype),
         .unit_order = engine->unit_order,
         .activation_parts = engine_activation_parts(engine, plan->shape.weight_dtype),
-        .copy_bytes = engine->copy_bytes,
-        .prefetch_units =
-            tuning->prefetch_units && engine->prefetch_bytes
-                ? tuning->prefetch_units
-                : engine_prefetch_units(engine, target->streaming_waves, target->wave_lanes),
+        .attention = engine_attention(engine, &plan->shape),
+        .attending_waves = engine_attending_waves(engine, &plan->shape, target->streaming_waves,
+                                                  target->handoff_waves),
         .handoff_batch = tuning->handoff_batch ? tuning->handoff_batch
                                                : engine_handoff_batch(engine, target->wave_lanes),
     };

@@ -22,10 +22,13 @@ static struct tiling tiling_of(const struct planning *planning, const struct pla
     tiling.unit_columns = engine->unit_elements / tile_rows;
     tiling.units = ceil_divide(body->columns, tiling.unit_columns);
     tiling.max_tiles = ceil_divide(tiling.tiles, machine->cus);
-    const int rounds = ceil_divide(tiling.units, machine->streaming_waves);
-    tiling.bytes = (int64_t)tiling.max_tiles * tiling.units * engine->unit_bytes;
-    tiling.round_bytes =
-        (int64_t)tiling.max_tiles * rounds * machine->streaming_waves * engine->unit_bytes;
+    const int waves = machine->streaming_waves, units = tiling.max_tiles * tiling.units;
+    // From a ring, waves take units in turn; to registers, each tile's in turn.
+    const int rounds = planning->engine->copy_bytes > 0
+                           ? ceil_divide(units, waves)
+                           : tiling.max_tiles * ceil_divide(tiling.units, waves);
+    tiling.bytes = (int64_t)units * engine->unit_bytes;
+    tiling.round_bytes = (int64_t)rounds * waves * engine->unit_bytes;
     return tiling;
 }
 
@@ -244,17 +247,35 @@ static void choose_unit(struct planning *planning) {
         alternatives[count] = arena_format(planning->arena, "%d bytes: %lld MB with padding",
                                            engine->unit_bytes, (long long)(bytes[count] / 1000000));
     }
-    if (count == 1)
-        return;
+    const int wanted = planning->tuning->unit_bytes;
     int size = 0;
-    while (size < count - 1 && bytes[size] > least + least / 100)
+    while (size < count - 1 && (wanted ? engine_unit_bytes(planning->engine, size, lanes) != wanted
+                                       : bytes[size] > least + least / 100))
         size++;
     engine->unit_bytes = engine_unit_bytes(planning->engine, size, lanes);
     engine->unit_elements = engine->unit_bytes / element_bytes;
+    if (count == 1)
+        return;
     char value[16];
     snprintf(value, sizeof value, "%d", engine->unit_bytes);
     choice_add(planning, "unit_bytes", value, alternatives,
-               "the largest unit that adds at most a hundredth of padding");
+               wanted ? "asked for" : "the largest unit that adds at most a hundredth of padding");
+}
+
+// How much of the weights is under way: copies of whole units to a ring, or units to registers.
+static void choose_copies(struct planning *planning) {
+    const struct tuning *tuning = planning->tuning;
+    const struct engine *row = planning->engine;
+    struct plan_engine *engine = &planning->plan->engine;
+    const int waves = planning->plan->machine.streaming_waves;
+    engine->copy_bytes = engine_copy_bytes(row, engine->unit_bytes, waves);
+    engine->prefetch_units = tuning->prefetch_units && row->prefetch_bytes
+                                 ? tuning->prefetch_units
+                                 : engine_prefetch_units(row, engine->unit_bytes, waves);
+    const int64_t expected_bytes =
+        tuning->expected_kib ? (int64_t)tuning->expected_kib * 1024 : row->expected_bytes;
+    engine->expected_bytes =
+        engine->copy_bytes ? (int)(expected_bytes / engine->copy_bytes * engine->copy_bytes) : 0;
 }
 
 bool pass_partition(struct planning *planning) {
@@ -269,6 +290,12 @@ bool pass_partition(struct planning *planning) {
         return usage_error(planning->diagnostics, "--set tile_rows=%d: engine %s has no such tile",
                            planning->tuning->tile_rows, planning->engine->name);
     choose_unit(planning);
+    if (planning->tuning->unit_bytes && planning->tuning->unit_bytes != plan->engine.unit_bytes)
+        return usage_error(planning->diagnostics,
+                           "--set unit_bytes=%d: engine %s has no such unit, for waves of %d lanes",
+                           planning->tuning->unit_bytes, planning->engine->name,
+                           plan->machine.wave_lanes);
+    choose_copies(planning);
     const int hidden_rows = everywhere ? 0 : choose_tile_rows(planning, "hidden");
     for (int i = 0; i < plan->bodies_count; i++)
         partition_body(planning, &plan->bodies[i], hidden_rows);

@@ -92,6 +92,10 @@ int plan_role_bytes(const struct plan_plan *plan);
 // Bytes of an element of an LDS array of that type (lds_types.def); 0 for any other name.
 int plan_lds_type_bytes(const struct plan_plan *plan, const char *type);
 
+// Elements of LDS that hold a KV head's queries in two parts, [2][8][head_dim + 8]: rows start in
+// different banks.
+int plan_query_parts(const struct plan_plan *plan);
+
 // Bytes of LDS that the arrays of plan->lds take, those that lie over each other counted once.
 int64_t plan_lds_bytes(const struct plan_plan *plan);
 

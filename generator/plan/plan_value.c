@@ -137,6 +137,11 @@ int plan_lds_type_bytes(const struct plan_plan *plan, const char *type) {
     return 0;
 }
 
+int plan_query_parts(const struct plan_plan *plan) {
+    enum { PARTS = 2, HEADS = 8, PADDING = 8 };
+    return PARTS * HEADS * (plan->shape.head_dim + PADDING);
+}
+
 int64_t plan_tile_bytes(const struct plan_plan *plan, const struct plan_body *body) {
     return (int64_t)body->units * plan->engine.unit_bytes;
 }

@@ -36,6 +36,7 @@ extern "C" int hipLaunchKernel(const void *, dim3, dim3, void **, unsigned long,
     }
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
+#define UNROLL_SOME NO_UNROLL
 
 constexpr u32 WAVE_LANES = 64;
 
@@ -84,10 +85,6 @@ DEVICE u64 fresh(u64 x) {
 DEVICE u64 clock_ns() { return __builtin_amdgcn_s_memrealtime() * 10; }
 DEVICE void pause() { __builtin_amdgcn_s_sleep(1); }
 
-// Ends this wave; the barriers of its workgroup no longer count it. In assembly, because an exit
-// that the compiler knows of costs registers in every loop around it.
-DEVICE void leave() { asm volatile("s_waitcnt lgkmcnt(0)\n\ts_endpgm" ::: "memory"); }
-
 // ---- within a workgroup
 DEVICE void workgroup_barrier() {
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
@@ -107,8 +104,9 @@ DEVICE void wave_fence() {
 DEVICE u64 load_pair(const u64 *pair) {
     return __hip_atomic_load((u64 *)pair, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
-// A pair that a poll looks at, again where it is missing: loading all of a batch takes no branches.
-DEVICE void poll_pair(u64 &pair, const u64 *at, bool) { pair = load_pair(at); }
+// Pairs that a poll looks at, again where one is missing: loading all of a batch takes no branches.
+constexpr u32 PAIRS_A_LOAD = 1;
+DEVICE void poll_pairs(u64 (&pair)[1], const u64 *at, bool) { pair[0] = load_pair(at); }
 DEVICE void store_pair(u64 *pair, u64 value) {
     __hip_atomic_store(pair, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }

@@ -24,16 +24,14 @@ typedef u16 u16x8 __attribute__((vector_size(16)));
         (void)workgroup;                                                                           \
         current_arguments = (const Arguments *)argument_block;                                     \
         choose_pause(CUS);                                                                         \
-        try {                                                                                      \
-            decode();                                                                              \
-        } catch (const Left &) {                                                                   \
-        }                                                                                          \
+        decode();                                                                                  \
     }
 #define ARGUMENTS_ACCESS                                                                           \
     static thread_local const Arguments *current_arguments;                                        \
     DEVICE const Arguments *arguments() { return current_arguments; }
 #define UNROLL
 #define NO_UNROLL
+#define UNROLL_SOME
 
 constexpr u32 WAVE_LANES = 1;
 
@@ -75,18 +73,15 @@ DEVICE void choose_pause(u32 cus) {
     polls_a_yield = known && (u32)CPU_COUNT(&processors) >= cus ? POLLS_A_YIELD : 1;
 }
 
-// Ends this CU's part.
-struct Left {};
-DEVICE void leave() { throw Left(); }
-
 // ---- within a workgroup: one lane needs no barrier
 DEVICE void workgroup_barrier() {}
 DEVICE void wave_fence() {}
 
 // ---- between workgroups
 DEVICE u64 load_pair(const u64 *pair) { return __atomic_load_n(pair, __ATOMIC_RELAXED); }
-// A pair that a poll looks at, again where it is missing.
-DEVICE void poll_pair(u64 &pair, const u64 *at, bool) { pair = load_pair(at); }
+// Pairs that a poll looks at, again where one is missing.
+constexpr u32 PAIRS_A_LOAD = 1;
+DEVICE void poll_pairs(u64 (&pair)[1], const u64 *at, bool) { pair[0] = load_pair(at); }
 DEVICE void store_pair(u64 *pair, u64 value) { __atomic_store_n(pair, value, __ATOMIC_RELAXED); }
 DEVICE u32 load_shared(const u32 *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 // Returns what was there before.

@@ -8,8 +8,9 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 #define DEVICE static __device__ __forceinline__
-// More than 48 KiB must be asked for at the launch: the variable is all of that memory.
-#define LDS_VARIABLE(type, name) extern __shared__ __align__(16) type name##_in_shared_memory[]
+// More than 48 KiB must be asked for at the launch: the variable is all of that memory. Bulk copies
+// to where a row of its banks starts are the fastest.
+#define LDS_VARIABLE(type, name) extern __shared__ __align__(128) type name##_in_shared_memory[]
 #define lds lds_in_shared_memory[0]
 #define CONSTANT_TABLE static __constant__ const
 #define GLOBAL
@@ -26,6 +27,7 @@ typedef unsigned long long u64;
     DEVICE const Arguments *arguments() { return shared_arguments; }
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
+#define UNROLL_SOME _Pragma("unroll 4")
 
 constexpr u32 WAVE_LANES = 32, ALL_LANES = 0xFFFFFFFF;
 
@@ -77,11 +79,12 @@ DEVICE u64 clock_ns() {
 }
 DEVICE void pause() {}
 
-// Ends this wave; the barriers of its workgroup no longer count it.
-DEVICE void leave() { asm volatile("exit;"); }
-
 // ---- within a workgroup
 DEVICE void workgroup_barrier() { __syncthreads(); }
+// For `waves` of its waves, always the same for one `name` of 1 to 15.
+DEVICE void waves_barrier(u32 name, u32 waves) {
+    asm volatile("bar.sync %0, %1;" ::"r"(name), "r"(waves * WAVE_LANES) : "memory");
+}
 // What a lane wrote to LDS is there for the others of its wave.
 DEVICE void wave_fence() { __syncwarp(); }
 
@@ -91,11 +94,20 @@ DEVICE u64 load_pair(const u64 *pair) {
     asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(pair) : "memory");
     return value;
 }
-// A pair that a poll looks at, again where it is missing: what is there need not pass the
-// crossbar again, on which others' weights are under way.
-DEVICE void poll_pair(u64 &pair, const u64 *at, bool missing) {
+// Pairs that a poll looks at, again where one is missing: what is there need not pass the crossbar
+// again, on which others' weights are under way. Each pair arrives as a whole, two of them with one
+// load.
+constexpr u32 PAIRS_A_LOAD = 2;
+DEVICE void poll_pairs(u64 (&pair)[1], const u64 *at, bool missing) {
     if (missing)
-        pair = load_pair(at);
+        pair[0] = load_pair(at);
+}
+DEVICE void poll_pairs(u64 (&pair)[2], const u64 *at, bool missing) {
+    if (missing)
+        asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+                     : "=l"(pair[0]), "=l"(pair[1])
+                     : "l"(at)
+                     : "memory");
 }
 DEVICE void store_pair(u64 *pair, u64 value) {
     asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(pair), "l"(value) : "memory");
@@ -126,6 +138,7 @@ DEVICE float from_bits(u32 x) { return __uint_as_float(x); }
 DEVICE bool all_lanes(bool condition) { return __all_sync(ALL_LANES, condition); }
 // The value of lane ^ MASK.
 template <int MASK> DEVICE u32 lane_xor(u32 x) { return __shfl_xor_sync(ALL_LANES, x, MASK); }
+DEVICE float from_lane(float x, u32 lane) { return __shfl_sync(ALL_LANES, x, lane); }
 // Sum over each aligned group of LANES lanes, in a fixed order, in every lane of the group.
 template <int LANES> DEVICE float sum_over(float x) {
     UNROLL
@@ -150,18 +163,19 @@ DEVICE void publish_barriers() {
 DEVICE void arrive_at_barrier(u64 *barrier) {
     asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(address_in_lds(barrier)) : "memory");
 }
+DEVICE bool barrier_passed(u64 *barrier, u32 phase) {
+    u32 done;
+    asm volatile("{\n\t.reg .pred done;\n\t"
+                 "mbarrier.try_wait.parity.shared.b64 done, [%1], %2;\n\t"
+                 "selp.u32 %0, 1, 0, done;\n\t}"
+                 : "=r"(done)
+                 : "r"(address_in_lds(barrier)), "r"(phase & 1)
+                 : "memory");
+    return done;
+}
 DEVICE void await_barrier(u64 *barrier, u32 phase, u64 limit_ns = 5000000000) {
     u64 since = 0;
-    for (u32 tries = 1;; tries++) {
-        u32 done;
-        asm volatile("{\n\t.reg .pred done;\n\t"
-                     "mbarrier.try_wait.parity.shared.b64 done, [%1], %2;\n\t"
-                     "selp.u32 %0, 1, 0, done;\n\t}"
-                     : "=r"(done)
-                     : "r"(address_in_lds(barrier)), "r"(phase & 1)
-                     : "memory");
-        if (done)
-            return;
+    for (u32 tries = 1; !barrier_passed(barrier, phase); tries++) {
         if (tries % 1024 == 0) {
             since = since ? since : clock_ns();
             if (clock_ns() - since > limit_ns)
@@ -169,15 +183,17 @@ DEVICE void await_barrier(u64 *barrier, u32 phase, u64 limit_ns = 5000000000) {
         }
     }
 }
-// One lane: copies weights, which are read once and should not push out of L2 what is read again.
+// What is read once should not push out of L2 what is read again: "evict first", encoded as
+// createpolicy does.
+constexpr u64 READ_ONCE = 0x12F0000000000000;
+// One lane: copies weights.
 DEVICE void copy_to_lds(void *to, const void *from, u32 bytes, u64 *barrier) {
-    const u64 evict_first = 0x12F0000000000000; // the encoded policy, as createpolicy makes it
     asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(address_in_lds(barrier)),
                  "r"(bytes)
                  : "memory");
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes"
                  ".L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(address_in_lds(to)),
-                 "l"(from), "r"(bytes), "r"(address_in_lds(barrier)), "l"(evict_first)
+                 "l"(from), "r"(bytes), "r"(address_in_lds(barrier)), "l"(READ_ONCE)
                  : "memory");
 }
 
@@ -197,12 +213,18 @@ MULTIPLY(fp16)
 // ---- memory and numbers
 // Brings a line that is read soon into L2.
 DEVICE void expect_line(const u8 *at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
+// The same of many bytes, a multiple of 16, by one lane; they are read once.
+DEVICE void expect_bytes(const void *at, u32 bytes) {
+    asm volatile("cp.async.bulk.prefetch.L2.global.L2::cache_hint [%0], %1, %2;" ::"l"(at),
+                 "r"(bytes), "l"(READ_ONCE)
+                 : "memory");
+}
 // 16 bytes that are read once.
 DEVICE u32x4 load_streamed(const u32x4 *at) {
     u32x4 v;
-    asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+    asm volatile("ld.global.L1::no_allocate.L2::cache_hint.v4.u32 {%0, %1, %2, %3}, [%4], %5;"
                  : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "l"(at)
+                 : "l"(at), "l"(READ_ONCE)
                  : "memory");
     return v;
 }
@@ -210,16 +232,24 @@ DEVICE void schedule_fence() {}
 DEVICE float infinity() { return from_bits(0x7F800000); }
 DEVICE float bf16_low(u32 pair) { return from_bits(pair << 16); }
 DEVICE float bf16_high(u32 pair) { return from_bits(pair & 0xFFFF0000u); }
+// The low, and the high, halves of two words, those of `a` first.
+DEVICE u32 low_halves(u32 a, u32 b) { return __byte_perm(a, b, 0x5410); }
+DEVICE u32 high_halves(u32 a, u32 b) { return __byte_perm(a, b, 0x7632); }
 typedef float fp32;
 typedef u16 bf16, fp16; // as bits
 DEVICE float fp32_to_float(fp32 x) { return x; }
 DEVICE float bf16_to_float(bf16 x) { return from_bits((u32)x << 16); }
 // To nearest, ties to even; NaN stays NaN.
 DEVICE u16 float_to_bf16(float x) {
-    const u32 raw = bits(x);
-    if (x != x)
-        return (u16)(raw >> 16 | 0x40);
-    return (u16)((raw + 0x7FFF + (raw >> 16 & 1)) >> 16);
+    u16 value;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(value) : "f"(x));
+    return value;
+}
+// Both at once, `low` in the low half.
+DEVICE u32 floats_to_bf16(float low, float high) {
+    u32 pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
 }
 DEVICE float fp16_to_float(fp16 x) {
     float value;

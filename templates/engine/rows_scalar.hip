@@ -6,7 +6,6 @@
 struct Stream {};
 
 DEVICE void stream_open() {}
-template <u32 KIND> DEVICE void stream_close(Stream &) {}
 
 template <u32 KIND> DEVICE void stream_prefetch(const Worker &, Stream &, Slice) {}
 
@@ -19,7 +18,11 @@ template <class Shape> DEVICE u32 weight_in_unit(u32 row, u32 column) {
     return row * Shape::UNIT_COLUMNS + column;
 }
 
-DEVICE void stage_activation(int column, float value) { lds.activation[column] = value; }
+template <u32 N> DEVICE void stage_activations(u32 column, Floats<N> value) {
+    UNROLL
+    for (u32 n = 0; n < N; n++)
+        lds.activation[column + n] = value.x[n];
+}
 
 //@ if wide then
 constexpr int COLUMNS_AT_ONCE = 8;

@@ -4,8 +4,7 @@ constexpr int ATTEND_BLOCK = 64;                             // positions
 constexpr int KV_PADDED = KV_ROW < 16 ? 16 : KV_ROW;         // elements of a row, in whole pairs
 constexpr int KV_LOADED = KV_PADDED == KV_ROW ? 16 : KV_ROW; // of them with one load
 
-DEVICE void store_kv(float *at, float x) { *at = x; }
-DEVICE void store_kv(u16 *at, float x) { *at = float_to_bf16(x); }
+//@ include("engine/rows_kv.hip")
 
 // 16 elements of a row in two vectors: of bf16, those of even and those of odd places.
 struct KvPair {
@@ -106,7 +105,8 @@ DEVICE void add_block(Attention (&heads)[QUERY_GROUP], const KvElement *values, 
 
 // The part of rows first .. end - 1 of the cache in softmax(query keys) values, in one pass with a
 // running maximum. Requires: lds.query is scaled.
-template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, const u8 *values) {
+template <u32 KIND, class Shape>
+DEVICE void attend(KvAhead &, u32 first, u32, u32 end, const u8 *keys, const u8 *values) {
     Attention heads[QUERY_GROUP] = {};
     for (int q = 0; q < QUERY_GROUP; q++) {
         heads[q].highest = -3e38f;

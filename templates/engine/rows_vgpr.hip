@@ -35,7 +35,6 @@ DEVICE u32x4 take_unit(Cursor &cursor) {
 }
 
 DEVICE void stream_open() {}
-template <u32 KIND> DEVICE void stream_close(Stream &) {}
 
 template <u32 KIND> DEVICE void stream_prefetch(const Worker &, Stream &stream, Slice slice) {
     if constexpr (!(KIND & STREAMS))
@@ -51,7 +50,11 @@ template <class Shape> DEVICE u32 weight_in_unit(u32 row, u32 column) {
     return row * Shape::UNIT_COLUMNS + column;
 }
 
-DEVICE void stage_activation(int column, float value) { lds.activation[column] = value; }
+template <u32 N> DEVICE void stage_activations(u32 column, Floats<N> value) {
+    UNROLL
+    for (u32 n = 0; n < N; n++)
+        lds.activation[column + n] = value.x[n];
+}
 
 // The weights of this lane times their activations, onto two partial sums.
 DEVICE f32x2 multiply_unit(f32x2 sum, u32x4 weights, const float *activation) {

@@ -15,8 +15,7 @@ constexpr int WAVE_POSITIONS = (int)WAVE_LANES / KV_LANES;
 constexpr int QUERY_BATCH =
     $((group + batches - 1) // batches); // query heads that a wave holds at once
 
-DEVICE void store_kv(float *at, float x) { *at = x; }
-DEVICE void store_kv(u16 *at, float x) { *at = float_to_bf16(x); }
+//@ include("engine/rows_kv.hip")
 
 // The part of wave `w` for one query head: [0] maximum, [1] sum, [2 ...] weighted values.
 DEVICE float *attended_part(int w, int query) {
@@ -122,7 +121,8 @@ DEVICE void attend_batch(int query_head, u32 first, u32 end, const u8 *keys, con
 // All heads of the group, batch after batch: where one holds them all, K and V are read once. The
 // last batch ends with the group, and may begin with heads that the one before has had: they come
 // out alike. Requires: lds.query is scaled.
-template <class Shape> DEVICE void attend(u32 first, u32 end, const u8 *keys, const u8 *values) {
+template <u32 KIND, class Shape>
+DEVICE void attend(KvAhead &, u32 first, u32, u32 end, const u8 *keys, const u8 *values) {
     NO_UNROLL
     for (int query_head = 0; query_head < QUERY_GROUP; query_head += QUERY_BATCH) {
         const int last = QUERY_GROUP - QUERY_BATCH;

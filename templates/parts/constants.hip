@@ -20,7 +20,7 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 //@ constant("int", "WORKGROUP_THREADS", machine.workgroup_threads, "all waves of a workgroup")
 //@ constant("int", "UNIT_BYTES", engine.unit_bytes, "of weights: one load of a wave")
 //@ if engine.prefetch_units > 0 then
-//@   constant("int", "PREFETCH_UNITS", engine.prefetch_units, "of a wave in flight across stages")
+//@   constant("int", "PREFETCH_UNITS", engine.prefetch_units, engine.copy_bytes > 0 and "copies under way" or "of a wave in flight across stages")
 //@ end
 //@ constant("int", "HANDOFF_BATCH", engine.handoff_batch, "pairs of a lane that one poll looks at")
 //@ constant("u32", "EPOCHS_PER_STEP", plan.epochs_per_step, "of one position")

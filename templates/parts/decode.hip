@@ -223,11 +223,11 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         trace<KIND>(worker, KERNEL_TRACE_OVER, worker.position);
 //@ end
         token = uniform(lds.token[0]);
-        if (uniform(lds.token[1]))
+        if (uniform(lds.token[1] | lds.token[2]))
             break;
-        workgroup_barrier(); // everybody has read it
+        stage_barrier(); // everybody has read it
     }
-    stream_close<KIND>(stream);
+    lds.token[1] = 1; // also after a fault
     if ((KIND & HANDS_OFF) && worker.cu == 0 && handoff_lane() == 0)
         argument_control()->ended = 1;
 }
@@ -240,6 +240,9 @@ DEVICE void decode() {
     worker.mailboxes = argument_mailboxes();
     worker.step = 0;
     worker.position = argument_first_position();
+    worker.gave_up = false;
+    if (wave() == 0 && lane() == 0)
+        lds.token[1] = lds.token[2] = 0;
     stream_open();
     if (!take_role(worker))
         return;
@@ -250,7 +253,7 @@ DEVICE void decode() {
         decode_loop<STREAMS>(worker);
 //@ if plan.machine.copy_waves > 0 then
     } else if (wave() >= STREAMING_WAVES + HANDOFF_WAVES) {
-        decode_loop<COPIES>(worker);
+        copy_weights(worker);
 //@ end
     } else {
         await_roles(worker);

@@ -28,6 +28,7 @@ struct Worker {
     u32 cu;                 // the role
     u32 step;               // of the schedule, for messages
     u32 position;           // in the context
+    bool gave_up;           // this wave, after a fault: it no longer waits, nor publishes
     const u8 *run;          // next weights of this CU
     const u8 *after_layers; // what streams after the last layer of this position
     int after_layers_tiles, after_layers_units;
@@ -70,19 +71,21 @@ DEVICE u64 *mail(const Worker &worker, u32 slot) {
 }
 
 DEVICE void publish(const Worker &worker, u32 slot, u32 value, u32 epoch) {
-    store_pair(mail(worker, fresh_per_lane(slot)), make_pair(value, epoch));
+    if (!worker.gave_up)
+        store_pair(mail(worker, fresh_per_lane(slot)), make_pair(value, epoch));
 }
 
-// Ends this wave after a fault. It publishes nothing any more; the CU's other waves finish the
-// position and find that the loop ends.
-DEVICE void leave_after_fault() {
-    lds.token[1] = 1;
-    leave();
+// After a fault: this wave goes through the rest of the position with its CU's other waves, which
+// it meets at barriers, and then the loop ends.
+DEVICE void give_up(Worker &worker) {
+    worker.gave_up = true;
+    lds.token[2] = 1;
 }
 
 // A poll found nothing: has it been too long, or has another CU failed? Then says once, to the
-// host, who waited for what. `since`: 0 at first; `missing`: whether this lane misses pair `slot`.
-DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, u64 &since) {
+// host, who waited for what. Returns whether to wait no longer. `since`: 0 at first; `missing`:
+// whether this lane misses pair `slot`.
+DEVICE bool check_late(Worker &worker, bool missing, u32 slot, u32 epoch, u64 &since) {
     const u64 now = clock_ns();
     since = since ? since : now;
     kernel_control *control = argument_control();
@@ -96,7 +99,17 @@ DEVICE void check_late(const Worker &worker, bool missing, u32 slot, u32 epoch, 
         control->fault_position = worker.position;
     }
     if (uniform(load_shared(&control->fault)))
-        leave_after_fault();
+        give_up(worker);
+    return worker.gave_up;
+}
+
+// All waves but the one that copies weights wait for each other.
+DEVICE void stage_barrier() {
+//@ if plan.machine.copy_waves > 0 then
+    waves_barrier(1, STREAMING_WAVES + HANDOFF_WAVES);
+//@ else
+    workgroup_barrier();
+//@ end
 }
 
 // Where this wave, or lane, stands among those of its CU that hand off.
@@ -104,86 +117,127 @@ DEVICE u32 handoff_wave() { return HANDOFF_WAVES == 1 ? 0 : wave() - FIRST_HANDO
 constexpr int HANDOFF_LANES = (int)(HANDOFF_WAVES * WAVE_LANES);
 DEVICE u32 handoff_lane() { return handoff_wave() * WAVE_LANES + lane(); }
 // What the waves that hand off wrote to LDS is there for each of them. All waves of the CU take
-// part.
+// part where they have no barrier of their own.
 template <u32 KIND> DEVICE void handoff_barrier() {
+//@ if plan.machine.copy_waves > 0 then
+    if constexpr (KIND & HANDS_OFF)
+        waves_barrier(2, HANDOFF_WAVES);
+//@ else
     if constexpr (HANDOFF_WAVES > 1)
         workgroup_barrier();
     else if constexpr (KIND & HANDS_OFF)
         wave_fence();
+//@ end
 }
 
-// Pairs of a lane that one poll looks at: the most that divide `count` evenly, or, where several
-// waves share them, as many as give each an equal part.
-DEVICE constexpr u32 batch_of(u32 count, u32 waves) {
+// N neighbours, and their values.
+template <u32 N> struct alignas(4 * N) Floats { float x[N]; };
+template <u32 N> struct PairGroup { u64 pair[N]; };
+template <u32 N> DEVICE Floats<N> floats_of(const PairGroup<N> &group) {
+    Floats<N> floats;
+    UNROLL
+    for (u32 n = 0; n < N; n++)
+        floats.x[n] = from_bits(pair_value(group.pair[n]));
+    return floats;
+}
+template <u32 N> DEVICE bool lacks(const PairGroup<N> &group, u32 epoch) {
+    bool some = false;
+    UNROLL
+    for (u32 n = 0; n < N; n++)
+        some |= pair_epoch(group.pair[n]) != epoch;
+    return some;
+}
+
+// Pairs that one load takes, of runs of `run` neighbours.
+DEVICE constexpr u32 pairs_a_load(u32 run) { return run % PAIRS_A_LOAD ? 1 : PAIRS_A_LOAD; }
+// Loads of a lane that one poll looks at: all, where that is no more than `most`; or the most that
+// divide `count` evenly, or, where several waves share them, about the same in each of as few polls
+// as may be.
+DEVICE constexpr u32 batch_of(u32 count, u32 most, u32 waves) {
     const u32 share = (count + waves * WAVE_LANES - 1) / (waves * WAVE_LANES);
-    if (waves > 1)
-        return share < HANDOFF_BATCH ? share : HANDOFF_BATCH;
-    for (u32 batch = HANDOFF_BATCH; batch > 1; batch--)
+    const u32 polls = (share + most - 1) / most;
+    if (waves > 1 || polls == 1)
+        return (share + polls - 1) / polls;
+    for (u32 batch = most; batch > 1; batch--)
         if (count % (batch * WAVE_LANES) == 0)
             return batch;
     return 1;
 }
 
-// Waits for COUNT pairs and gives each value to take(i, value, prepare(i)), where prepare is called
-// before the wait: what it loads comes meanwhile. Pairs in runs of RUN, the first
-// from `slot` on, each APART pairs after the one before. The lanes of WAVES waves share the pairs,
-// or those of the calling one take them all; the wait is bounded in time, and ends early when any
-// CU has failed.
-template <u32 COUNT, u32 RUN, u32 APART, u32 WAVES, class Prepare, class Take>
-DEVICE void receive_prepared(const Worker &worker, u32 slot, u32 epoch, Prepare prepare,
-                             Take take) {
-    constexpr u32 BATCH = batch_of(COUNT, WAVES), STRIDE = BATCH * WAVE_LANES;
-    constexpr bool EVEN = COUNT % STRIDE == 0;
-    const auto place = [](u32 i) { return RUN == COUNT ? i : i / RUN * APART + i % RUN; };
+// Waits for COUNT pairs and gives their values, WIDE neighbours at a time, to take(i, values,
+// prepare(i)), where prepare is called before the wait: what it loads comes meanwhile. Pair i lies
+// in slot place(i); if STRAIGHT, all follow the first. The lanes of WAVES waves share the pairs, or
+// those of the calling one take them all; the wait is bounded in time, and ends early when any CU
+// has failed.
+template <u32 COUNT, u32 WIDE, u32 WAVES, bool STRAIGHT, class Place, class Prepare, class Take>
+DEVICE void receive_groups(Worker &worker, u32 epoch, Place place, Prepare prepare, Take take) {
+    // Where each load has an address of its own, that takes registers too.
+    constexpr u32 A_POLL = STRAIGHT ? HANDOFF_BATCH / WIDE : HANDOFF_BATCH / (2 * WIDE);
+    constexpr u32 LOADS = COUNT / WIDE, MOST = A_POLL > 0 ? A_POLL : 1;
+    constexpr u32 BATCH = batch_of(LOADS, MOST, WAVES), STRIDE = BATCH * WAVE_LANES;
+    constexpr bool EVEN = LOADS % STRIDE == 0;
     NO_UNROLL
-    for (u32 base = WAVES == 1 ? 0 : handoff_wave() * STRIDE; base < COUNT;
+    for (u32 base = WAVES == 1 ? 0 : handoff_wave() * STRIDE; base < LOADS;
          base += WAVES * STRIDE) {
-        u64 pair[BATCH];
+        PairGroup<WIDE> group[BATCH];
         const u32 first = base + lane();
-        // Whether pair b of this lane is one of the COUNT.
-        const auto mine = [&](u32 b) { return EVEN || first + b * WAVE_LANES < COUNT; };
-        const auto at = [&](u32 b) {
-            return mail(worker, slot + place(mine(b) ? first + b * WAVE_LANES : 0));
-        };
-        const u64 *pairs = at(0);
+        // Whether group b of this lane is one of them, and which.
+        const auto mine = [&](u32 b) { return EVEN || first + b * WAVE_LANES < LOADS; };
+        const auto index = [&](u32 b) { return mine(b) ? (first + b * WAVE_LANES) * WIDE : 0; };
+        const u64 *pairs = mail(worker, place(index(0)));
         decltype(prepare(0)) prepared[BATCH];
         UNROLL
         for (u32 b = 0; b < BATCH; b++)
-            prepared[b] = prepare(mine(b) ? first + b * WAVE_LANES : 0);
+            prepared[b] = prepare(index(b));
         u64 since = 0;
         NO_UNROLL
         for (u32 polls = 0;; polls++) {
             u32 missing = BATCH;
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
-                poll_pair(pair[b], RUN == COUNT ? pairs + (mine(b) ? b * WAVE_LANES : 0) : at(b),
-                          polls == 0 || pair_epoch(pair[b]) != epoch);
+                poll_pairs(group[b].pair,
+                           STRAIGHT ? pairs + (mine(b) ? b * WAVE_LANES * WIDE : 0)
+                                    : mail(worker, place(index(b))),
+                           polls == 0 || lacks(group[b], epoch));
             UNROLL
             for (u32 b = 0; b < BATCH; b++)
-                missing = mine(b) && pair_epoch(pair[b]) != epoch ? b : missing;
+                missing = mine(b) && lacks(group[b], epoch) ? b : missing;
             if (all_lanes(missing == BATCH))
                 break;
             pause();
-            if (polls % 64 == 63)
-                check_late(worker, missing < BATCH, slot + place(first + missing * WAVE_LANES),
-                           epoch, since);
+            if (polls % 64 == 63 &&
+                check_late(worker, missing < BATCH, place(index(missing % BATCH)), epoch, since))
+                break;
         }
         UNROLL
         for (u32 b = 0; b < BATCH; b++)
             if (mine(b))
-                take(first + b * WAVE_LANES, pair_value(pair[b]), prepared[b]);
+                take(index(b), group[b], prepared[b]);
     }
     wave_fence(); // lanes read what others took
 }
-template <u32 COUNT, u32 RUN = COUNT, u32 APART = 0, u32 WAVES = 1, class Take>
-DEVICE void receive(const Worker &worker, u32 slot, u32 epoch, Take take) {
-    receive_prepared<COUNT, RUN, APART, WAVES>(
-        worker, slot, epoch, [](u32) { return 0; }, [&](u32 i, u32 value, int) { take(i, value); });
+// COUNT pairs from `slot` on.
+template <u32 COUNT, u32 WAVES, class Prepare, class Take>
+DEVICE void receive_prepared(Worker &worker, u32 slot, u32 epoch, Prepare prepare, Take take) {
+    receive_groups<COUNT, pairs_a_load(COUNT), WAVES, true>(
+        worker, epoch, [=](u32 i) { return slot + i; }, prepare, take);
+}
+// The same, one value after the other.
+template <u32 COUNT, u32 WAVES = 1, class Take>
+DEVICE void receive(Worker &worker, u32 slot, u32 epoch, Take take) {
+    constexpr u32 WIDE = pairs_a_load(COUNT);
+    receive_prepared<COUNT, WAVES>(
+        worker, slot, epoch, [](u32) { return 0; },
+        [&](u32 i, const PairGroup<WIDE> &group, int) {
+            UNROLL
+            for (u32 n = 0; n < WIDE; n++)
+                take(i + n, pair_value(group.pair[n]));
+        });
 }
 // All waves that hand off share the pairs.
 template <u32 COUNT, class Take>
-DEVICE void receive_together(const Worker &worker, u32 slot, u32 epoch, Take take) {
-    receive<COUNT, COUNT, 0, HANDOFF_WAVES>(worker, slot, epoch, take);
+DEVICE void receive_together(Worker &worker, u32 slot, u32 epoch, Take take) {
+    receive<COUNT, HANDOFF_WAVES>(worker, slot, epoch, take);
 }
 
 // Vectors lie in the order of use: those that follow are asked for while this stage multiplies, as
@@ -254,13 +308,13 @@ DEVICE bool take_role(Worker &worker) {
 }
 
 // Waits until every role is taken, so that no CU waits for one that never starts.
-DEVICE void await_roles(const Worker &worker) {
+DEVICE void await_roles(Worker &worker) {
     kernel_control *control = argument_control();
     const u64 since = clock_ns();
     NO_UNROLL
     for (;;) {
         const u32 claimed = uniform(load_shared(&control->claimed));
-        if (claimed == (u32)CUS)
+        if (claimed == (u32)CUS || worker.gave_up)
             return;
         pause();
         if (clock_ns() - since > argument_timeout_ns() && lane() == 0 &&
@@ -270,6 +324,6 @@ DEVICE void await_roles(const Worker &worker) {
             control->fault_slot = claimed;
         }
         if (uniform(load_shared(&control->fault)))
-            leave_after_fault();
+            give_up(worker);
     }
 }

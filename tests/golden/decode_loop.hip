@@ -49,26 +49,26 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         stage_embed<KIND>(worker, 0, token, {MAIL_HIDDEN, epoch + 0}); // step 0  stage_embed.hip:26
         NO_UNROLL
         for (u32 layer = 0; layer < LAYERS; layer++) {
-            stage_qkv<KIND, attention_output_slice>(  // step 1 + 5 a layer  stage_linear.hip:153
+            stage_qkv<KIND, attention_output_slice>(  // step 1 + 5 a layer  stage_linear.hip:173
                 worker, stream, 1 + layer * 5, {MAIL_HIDDEN, epoch + layer},
                 {MAIL_QKV, epoch + layer}, at(layer, 0x0, 0x200));
-            stage_attention<KIND>(                    // step 2 + 5 a layer  stage_attention.hip:211
+            stage_attention<KIND>(                    // step 2 + 5 a layer  stage_attention.hip:212
                 worker, 2 + layer * 5, {MAIL_QKV, epoch + layer}, {MAIL_ATTENDED, epoch + layer},
                 far_at(layer, 0x0, 0x2000), 0);
-            stage_attention_output<KIND, gate_up_slice>( // step 3 + 5 a layer  stage_linear.hip:153
+            stage_attention_output<KIND, gate_up_slice>( // step 3 + 5 a layer  stage_linear.hip:173
                 worker, stream, 3 + layer * 5, {MAIL_ATTENDED, epoch + layer},
                 {MAIL_HIDDEN_2, epoch + layer});
-            stage_gate_up<KIND, down_slice>(          // step 4 + 5 a layer  stage_linear.hip:153
+            stage_gate_up<KIND, down_slice>(          // step 4 + 5 a layer  stage_linear.hip:173
                 worker, stream, 4 + layer * 5, {MAIL_HIDDEN_2, epoch + layer},
                 {MAIL_GATED, epoch + layer}, at(layer, 0x100, 0x200));
-            stage_down<KIND, next_layer_slice>(       // step 5 + 5 a layer  stage_linear.hip:153
+            stage_down<KIND, next_layer_slice>(       // step 5 + 5 a layer  stage_linear.hip:173
                 worker, stream, 5 + layer * 5, {MAIL_GATED, epoch + layer},
                 {MAIL_HIDDEN, epoch + 1 + layer});
         }
 
         // ---- head, where this position needs it ----
         if (head) {
-            stage_lm_head<KIND, first_layer_slice>(   // step 11  stage_linear.hip:153
+            stage_lm_head<KIND, first_layer_slice>(   // step 11  stage_linear.hip:173
                 worker, stream, 11, {MAIL_HIDDEN, epoch + 2}, {MAIL_CANDIDATES, epoch + 0}, 0x400);
             stage_select<KIND>(                       // step 12  stage_select.hip:14
                 worker, 12, {MAIL_CANDIDATES, epoch + 0}, {MAIL_NEXT_TOKEN, epoch + 0}, index,
@@ -77,11 +77,11 @@ template <u32 KIND> DEVICE void decode_loop(Worker &worker) {
         stage_token<KIND>(                            // step 13  stage_token.hip:6
             worker, 13, {MAIL_NEXT_TOKEN, epoch + 0}, index, head);
         token = uniform(lds.token[0]);
-        if (uniform(lds.token[1]))
+        if (uniform(lds.token[1] | lds.token[2]))
             break;
-        workgroup_barrier(); // everybody has read it
+        stage_barrier(); // everybody has read it
     }
-    stream_close<KIND>(stream);
+    lds.token[1] = 1; // also after a fault
     if ((KIND & HANDS_OFF) && worker.cu == 0 && handoff_lane() == 0)
         argument_control()->ended = 1;
 }
@@ -94,6 +94,9 @@ DEVICE void decode() {
     worker.mailboxes = argument_mailboxes();
     worker.step = 0;
     worker.position = argument_first_position();
+    worker.gave_up = false;
+    if (wave() == 0 && lane() == 0)
+        lds.token[1] = lds.token[2] = 0;
     stream_open();
     if (!take_role(worker))
         return;
