@@ -36,19 +36,25 @@ static int widest_window(const struct planning *planning) {
 }
 
 // Microseconds of one layer's attention over all positions that it sees, on the CUs of its
-// fullest KV head: reading K and V at the CU's share of the sweep, and one more hand-off where the
-// parts of splits have to be merged.
+// fullest KV head: reading K and V as fast as a CU can where so many read, and the merge where the
+// parts of splits need one.
 static double attention_us(const struct planning *planning, double head_bytes, int splits) {
     const struct target *target = planning->target;
     const struct plan_plan *plan = planning->plan;
-    const int tiles = plan->shape.kv_heads * splits;
-    const int most_tiles = (tiles + plan->machine.cus - 1) / plan->machine.cus;
-    const double gbps_of_cu = target->sweep_gbps[0] / plan->machine.cus;
+    const int tiles = plan->shape.kv_heads * splits, cus = plan->machine.cus;
+    const int most_tiles = (tiles + cus - 1) / cus;
+    const double share = target->sweep_gbps[0] / (tiles < cus ? tiles : cus);
+    const double alone = target->cu_gbps > 0 ? target->cu_gbps : target->sweep_gbps[0] / cus;
+    const double gbps_of_cu = share < alone ? share : alone;
     const double read_us = 2 * head_bytes / splits * most_tiles / (gbps_of_cu * 1e3);
-    return read_us + (splits > 1 ? target->handoff_ns_across / 1e3 : 0);
+    const double merge_ns = target->merge_ns > 0 ? target->merge_ns : target->handoff_ns_across;
+    return read_us + (splits > 1 ? merge_ns / 1e3 : 0);
 }
 
+// Of 1, 2, 4 ... splits, and as many as give every CU one, those with the lowest price; more splits
+// take more memory, and must gain a fiftieth.
 static void choose_splits(struct planning *planning, double row_bytes) {
+    enum { MOST_CHOICES = 8 };
     const struct plan_plan *plan = planning->plan;
     const int positions = widest_window(planning);
     const double head_bytes = positions * row_bytes;
@@ -57,15 +63,24 @@ static void choose_splits(struct planning *planning, double row_bytes) {
     most = most < 1 ? 1 : most > MOST_SPLITS ? MOST_SPLITS : most;
     const int blocks = (positions + SPLIT_BLOCK - 1) / SPLIT_BLOCK;
     most = most > blocks ? blocks : most;
-    const double whole_us = attention_us(planning, head_bytes, 1);
-    const double split_us = attention_us(planning, head_bytes, most);
-    planning->splits = wanted ? wanted : most > 1 && split_us < whole_us ? most : 1;
+    const char *prices[MOST_CHOICES + 1] = {NULL};
+    double least_us = 0;
+    int best = 1;
+    for (int splits = 1, count = 0; count < MOST_CHOICES; count++) {
+        const double us = attention_us(planning, head_bytes, splits);
+        prices[count] = arena_format(planning->arena, "%d: %.1f us a layer", splits, us);
+        if (count == 0 || us < least_us * 0.98) {
+            least_us = us;
+            best = splits;
+        }
+        if (splits == most)
+            break;
+        splits = splits * 2 < most ? splits * 2 : most;
+    }
+    planning->splits = wanted ? wanted : best;
     char value[16];
     snprintf(value, sizeof value, "%d", planning->splits);
-    const char *split_price = arena_format(planning->arena, "%d: %.1f us a layer", most, split_us);
-    choice_add(planning, "kv_splits", value,
-               (const char *const[]){arena_format(planning->arena, "1: %.1f us a layer", whole_us),
-                                     most > 1 ? split_price : NULL, NULL},
+    choice_add(planning, "kv_splits", value, prices,
                wanted ? "asked for; %d CUs, %d KV heads, %d positions"
                : planning->splits > 1
                    ? "%d CUs share %d KV heads: splitting %d positions pays for the merge"

@@ -29,6 +29,8 @@ struct target {
     int registers_per_lane, register_granule, waves_per_simd_max; // 0 where there are none
     int64_t memory_bytes;                                         // 0: unknown
     double sweep_gbps[2]; // lowest and highest measured read bandwidth
+    double cu_gbps;       // of one CU where few read; 0: no more than its share of the sweep
+    double merge_ns;      // that the merge of attention's splits adds to a layer; 0: as a hand-off
     double handoff_ns_same_cu, handoff_ns_same_xcd, handoff_ns_across;
 };
 

@@ -63,15 +63,19 @@ static const char *target_part(const struct target *target, struct arena *arena)
                 target->wave_lanes, target->streaming_waves, target->handoff_waves,
                 target->lds_bytes, target->lds_minimum_bytes, target->instruction_cache_bytes,
                 target->instruction_cache_shared_by);
-    const double numbers[] = {target->sweep_gbps[0], target->sweep_gbps[1],
-                              target->handoff_ns_same_cu, target->handoff_ns_same_xcd,
-                              target->handoff_ns_across};
+    const double numbers[] = {target->sweep_gbps[0],
+                              target->sweep_gbps[1],
+                              target->handoff_ns_same_cu,
+                              target->handoff_ns_same_xcd,
+                              target->handoff_ns_across,
+                              target->cu_gbps,
+                              target->merge_ns};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         text_format(&text, "%.17g\n", numbers[i]);
     for (const struct engine *engine = engine_named(target->engine); engine;
          engine = engine->otherwise ? engine_named(engine->otherwise) : NULL) {
-        text_format(&text, "%d %d %d %s\n", engine->prefetch_bytes, engine->copy_bytes,
-                    engine->poll_pairs, engine->dtypes);
+        text_format(&text, "%d %d %d %d %s\n", engine->prefetch_bytes, engine->copy_bytes,
+                    engine->expected_bytes, engine->poll_pairs, engine->dtypes);
         for (const int *bytes = engine->lane_bytes; *bytes; bytes++)
             text_format(&text, "%d\n", *bytes);
         for (const int *rows = engine->tile_rows; *rows; rows++)

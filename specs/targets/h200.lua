@@ -11,6 +11,7 @@ target {
   lds_bytes = 226 * KiB, lds_minimum_bytes = 116 * KiB,
   instruction_cache = { bytes = 128 * KiB, shared_by = 1 }, -- as in h100.lua
 
-  memory = { bytes = 141e9, sweep_gbps = { 4100, 4230 } }, -- the upper one measured, see docs/design/h100.md
+  memory = { bytes = 141e9, sweep_gbps = { 4100, 4230 }, cu_gbps = 45 }, -- the upper one measured, see docs/design/h100.md
+  merge_ns = 2200, -- as in h100.lua
   handoff_ns = { same_cu = 30, same_xcd = 600, across = 600 },
 }
