@@ -35,9 +35,6 @@ constexpr float NORM_EPS = $(string.format("%.9g", shape.norm_eps))f;
 // they meet at the barriers.
 constexpr u32 STREAMS = 1;   // multiplies weights
 constexpr u32 HANDS_OFF = 2; // waits, finishes rows, publishes
-//@ if machine.copy_waves > 0 then
-constexpr u32 COPIES = 4; // copies weights to the ring in LDS
-//@ end
 //@ if one_wave then
 constexpr bool ONE_WAVE = true; // does both
 constexpr u32 FIRST_HANDOFF_WAVE = 0;
