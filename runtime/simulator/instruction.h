@@ -101,7 +101,8 @@ enum instruction_class {
 // (_e32, _e64, _dpp, _sdwa), and what executes it.
 //
 // `operands` lists the operands of the text in order, a letter each, blanks between them do not
-// count; a destination has = before its letter, an operand that is both has +:
+// count; a destination has = before its letter, an operand that is both has +, and ? stands before
+// the = of a destination that the text may leave out (atomics without a result):
 //   i  32 bits (integer)        f  f32                   h  f16, or 16-bit integer, in 32 bits
 //   l  64 bits (integer)        d  f64                   p  two f32, or two 32-bit integers
 //   c  carry or condition of each lane: 64-bit scalar register, vcc or a constant

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct code;
 struct workgroup;
 
 enum wave_state {
@@ -30,8 +31,9 @@ struct wave {
     uint32_t vector_count;
     bool scc;
     enum wave_state state;
-    uint32_t next;                          // index of the next instruction
-    const struct instruction *instructions; // of the code object
+    uint32_t next;           // index of the next instruction
+    const struct code *code; // of the code object
+    uint64_t code_base;      // where address 0 of the code object lies: s_getpc tells the sum
     struct workgroup *workgroup;
     uint32_t index;            // within the workgroup
     uint32_t xcd;              // what HW_REG_XCC_ID tells
