@@ -133,8 +133,7 @@ static bool deliver_any(struct wave *wave, struct queue *queue) {
 static bool drain(struct wave *wave, enum wait_counter counter, unsigned left) {
     struct queue *queue = &wave->arrivals->queues[counter];
     while (queue->count > left)
-        if (!(queue->scalars && left > 0 ? deliver_any(wave, queue)
-                                         : deliver_oldest(wave, queue)))
+        if (!(queue->scalars && left > 0 ? deliver_any(wave, queue) : deliver_oldest(wave, queue)))
             return false;
     return true;
 }
@@ -171,6 +170,17 @@ struct arrival *arrivals_add(struct wave *wave, enum wait_counter counter) {
         return NULL;
     }
     queue->count++;
+    return added;
+}
+
+struct arrival *arrivals_add_scalar(struct wave *wave, unsigned first, unsigned words) {
+    struct arrival *added = arrivals_add(wave, COUNTER_LDS_AND_SCALAR);
+    if (!added)
+        return NULL;
+    added->has_result = added->is_scalar = true;
+    added->first = (uint16_t)first;
+    added->words = (uint16_t)words;
+    wave->arrivals->queues[COUNTER_LDS_AND_SCALAR].scalars++;
     return added;
 }
 

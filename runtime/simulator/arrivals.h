@@ -20,14 +20,14 @@ enum widening {
 
 struct arrival {
     enum wait_counter counter;
-    bool is_scalar;           // to scalar registers, and in any order
-    bool has_result;          // false: a store, which only counts
-    bool waits_for_memory;    // an atomic: not before `performed`
-    bool performed;           // set by memory_end_turn
-    uint8_t lane_bytes;       // of data
+    bool is_scalar;                // to scalar registers, and in any order
+    bool has_result;               // false: a store, which only counts
+    bool waits_for_memory;         // an atomic: not before `performed`
+    bool performed;                // set by memory_end_turn
+    uint8_t lane_bytes;            // of data
     uint8_t widening, signed_bits; // enum widening; bits below the sign of WIDENING_*_HALF, or 0
-    uint16_t first;           // register
-    uint16_t words;           // scalar registers
+    uint16_t first;                // register
+    uint16_t words;                // scalar registers
     uint64_t lanes;
     unsigned char *data; // [WAVE_LANES][lane_bytes], of a scalar load [words * 4]
 };
@@ -39,6 +39,9 @@ void arrivals_close(struct arrivals *arrivals);
 // it is delivered. Where the counter is full the oldest is delivered first; NULL where that one
 // waits for memory: the wave is WAVE_WAITING and its instruction is executed again.
 struct arrival *arrivals_add(struct wave *wave, enum wait_counter counter);
+
+// The same for a load to scalar registers `first` ..., whose data is [words * 4].
+struct arrival *arrivals_add_scalar(struct wave *wave, unsigned first, unsigned words);
 
 // s_waitcnt: delivers until at most that many are left of each counter. Scalar loads come in any
 // order: while one is out, which arrivals a count above 0 leaves is drawn from the wave's own
