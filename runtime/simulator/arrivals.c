@@ -1,5 +1,7 @@
 #include "runtime/simulator/arrivals.h"
 
+#include "runtime/simulator/code.h"
+
 #include <stdlib.h>
 #include <string.h>
 

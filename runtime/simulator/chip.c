@@ -72,7 +72,9 @@ void chip_close(struct chip *chip) {
     free(chip);
 }
 
-struct memory *chip_memory(struct chip *chip) { return chip->memory; }
+struct memory *chip_memory(struct chip *chip) {
+    return chip->memory;
+}
 
 static void fail_register(struct wave *wave, const struct instruction *instruction) {
     wave_fail(wave, instruction, "names a register that the kernel does not have");
@@ -99,11 +101,10 @@ static void check_registers(struct code *code, uint32_t vector_registers) {
     }
 }
 
-static bool map_image(struct chip *chip, const struct object *object,
-                      struct monogen_error *error) {
+static bool map_image(struct chip *chip, const struct object *object, struct monogen_error *error) {
     chip->image_bytes = object->memory_bytes;
-    void *image = mmap(NULL, chip->image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1, 0);
+    void *image =
+        mmap(NULL, chip->image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (image == MAP_FAILED)
         return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "no memory for %zu bytes of code: %s",
                             chip->image_bytes, strerror(errno));
@@ -187,6 +188,22 @@ void wave_wait(struct wave *wave, unsigned vector_memory, unsigned lds_and_scala
     arrivals_wait(wave, vector_memory, lds_and_scalar);
 }
 
+// An instruction takes a wave 4 cycles at least, but a turn is no longer than a turn.
+static uint64_t clock_now_ns(const struct wave *wave) {
+    const struct chip_shape *shape = wave->workgroup->shape;
+    const uint64_t executed_ns = wave->executed * 4000ull / shape->clock_mhz;
+    return wave->workgroup->time_ns +
+           (executed_ns < shape->turn_ns ? executed_ns : shape->turn_ns - 1);
+}
+
+uint64_t wave_clock_cycles(const struct wave *wave) {
+    return clock_now_ns(wave) * wave->workgroup->shape->clock_mhz / 1000;
+}
+
+uint64_t wave_clock_ticks(const struct wave *wave) {
+    return clock_now_ns(wave) * wave->workgroup->shape->realtime_mhz / 1000;
+}
+
 // ---- turns --------------------------------------------------------------------------------------
 
 static void run_wave(struct wave *wave) {
@@ -261,15 +278,12 @@ static struct standing wake_waves(struct chip *chip, bool wake) {
     return standing;
 }
 
-static bool tell_failure(const struct chip *chip, const struct wave *wave,
-                         struct monogen_error *error) {
+static bool tell_failure(const struct wave *wave, struct monogen_error *error) {
     const struct workgroup *workgroup = wave->workgroup;
-    (void)chip;
-    return monogen_fail(error, MONOGEN_NO_ENVIRONMENT,
-                        "XCD %" PRIu32 " CU %" PRIu32 ", workgroup %" PRIu32 ", wave %" PRIu32
-                        ": %s",
-                        workgroup->xcd, workgroup->cu, workgroup->index, wave->index,
-                        wave->message);
+    return monogen_fail(
+        error, MONOGEN_NO_ENVIRONMENT,
+        "XCD %" PRIu32 " CU %" PRIu32 ", workgroup %" PRIu32 ", wave %" PRIu32 ": %s",
+        workgroup->xcd, workgroup->cu, workgroup->index, wave->index, wave->message);
 }
 
 enum end { END_NOT_YET, END_DONE, END_FAILED };
@@ -284,7 +298,7 @@ static enum end settle(struct chip *chip, struct monogen_error *error) {
     struct standing standing = wake_waves(chip, changed);
     chip->version = version;
     if (standing.failed) {
-        tell_failure(chip, standing.failed, error);
+        tell_failure(standing.failed, error);
         return END_FAILED;
     }
     if (standing.alive == 0)
@@ -306,6 +320,7 @@ static enum end settle(struct chip *chip, struct monogen_error *error) {
 
 struct crew {
     struct chip *chip;
+    pthread_mutex_t hiring; // held until it is known how many threads there are
     pthread_barrier_t begin, end;
     atomic_uint next_xcd;
     bool over;
@@ -320,6 +335,8 @@ static void run_turn(struct crew *crew) {
 
 static void *help(void *pointer) {
     struct crew *crew = pointer;
+    pthread_mutex_lock(&crew->hiring);
+    pthread_mutex_unlock(&crew->hiring);
     for (;;) {
         pthread_barrier_wait(&crew->begin);
         if (crew->over)
@@ -329,8 +346,7 @@ static void *help(void *pointer) {
     }
 }
 
-static enum end run_turns(struct crew *crew, const atomic_bool *stop,
-                          struct monogen_error *error) {
+static enum end run_turns(struct crew *crew, const atomic_bool *stop, struct monogen_error *error) {
     enum end end = END_NOT_YET;
     while (end == END_NOT_YET) {
         if (stop && atomic_load(stop)) {
@@ -359,29 +375,28 @@ static unsigned hire(struct crew *crew, pthread_t *threads, unsigned count) {
     return hired;
 }
 
+static unsigned useful_threads(const struct chip *chip) {
+    const unsigned processors = (unsigned)processors_count(), xcds = chip->shape.memory.xcds;
+    const unsigned useful = processors < xcds ? processors : xcds;
+    return useful < THREADS_MOST ? useful : THREADS_MOST;
+}
+
 bool chip_run(struct chip *chip, const atomic_bool *stop, struct monogen_error *error) {
-    struct crew crew = {.chip = chip};
+    struct crew crew = {.chip = chip, .hiring = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[THREADS_MOST];
-    unsigned wanted = (unsigned)processors_count();
-    wanted = wanted > THREADS_MOST ? THREADS_MOST : wanted;
-    wanted = wanted > chip->shape.memory.xcds ? chip->shape.memory.xcds : wanted;
-    // The barriers count those that are there, so a helper that cannot be had changes the number.
-    if (pthread_barrier_init(&crew.begin, NULL, wanted) != 0 ||
-        pthread_barrier_init(&crew.end, NULL, wanted) != 0)
-        return monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "no memory for a barrier of threads");
-    const unsigned hired = hire(&crew, threads, wanted - 1);
-    enum end end = END_FAILED;
-    if (hired + 1 == wanted)
-        end = run_turns(&crew, stop, error);
-    else
-        monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "cannot start %u threads", wanted - 1);
+    pthread_mutex_lock(&crew.hiring);
+    const unsigned hired = hire(&crew, threads, useful_threads(chip) - 1);
+    pthread_barrier_init(&crew.begin, NULL, hired + 1);
+    pthread_barrier_init(&crew.end, NULL, hired + 1);
+    pthread_mutex_unlock(&crew.hiring);
+    const enum end end = run_turns(&crew, stop, error);
     crew.over = true;
-    if (hired + 1 == wanted)
-        pthread_barrier_wait(&crew.begin);
+    pthread_barrier_wait(&crew.begin);
     for (unsigned i = 0; i < hired; i++)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&crew.begin);
     pthread_barrier_destroy(&crew.end);
+    pthread_mutex_destroy(&crew.hiring);
     memory_end_launch(chip->memory);
     return end == END_DONE;
 }
@@ -391,7 +406,7 @@ void chip_count(const struct chip *chip, struct chip_counts *counts) {
     for (uint32_t i = 0; i < chip->workgroup_count; i++) {
         const struct workgroup_counts *from = &chip->workgroups[i].counts;
         struct workgroup_counts *to = &counts->workgroups;
-        for (int class = 0; class < INSTRUCTION_CLASSES; class++)
+        for (int class = 0; class < INSTRUCTION_CLASSES; class ++)
             to->instructions[class] += from->instructions[class];
         to->lds_bytes += from->lds_bytes;
         to->lds_conflict_cycles += from->lds_conflict_cycles;

@@ -26,7 +26,7 @@ struct chip_shape {
     uint32_t simds_per_cu, waves_per_simd;
     uint32_t registers_per_lane, register_granule; // of a SIMD, for all its waves
     uint32_t lds_bytes;                            // of a CU
-    uint32_t turn_ns; // what a turn takes: about a hand-off from XCD to XCD
+    uint32_t turn_ns;                 // what a turn takes: about a hand-off from XCD to XCD
     uint32_t clock_mhz, realtime_mhz; // what s_memtime and s_memrealtime tick with
 };
 
@@ -43,8 +43,8 @@ bool chip_load(struct chip *chip, const struct object *object, const char *name,
                struct monogen_error *error);
 
 struct chip_launch {
-    uint32_t grid[3];  // workgroups
-    uint32_t block[3]; // threads of one
+    uint32_t grid[3];      // workgroups
+    uint32_t block[3];     // threads of one
     const void *arguments; // [argument_bytes], copied; the hidden ones included
     size_t argument_bytes;
     // What is at an address, in the words of whoever launches: fills text [bytes]. Returns false

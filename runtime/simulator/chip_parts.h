@@ -18,11 +18,11 @@ struct chip {
     size_t image_bytes;
 
     struct chip_launch launch;
-    unsigned char *arguments;    // the launch's copy
-    unsigned char *packet;       // of the dispatch, which some kernels read
+    unsigned char *arguments;     // the launch's copy
+    unsigned char *packet;        // of the dispatch, which some kernels read
     struct workgroup *workgroups; // [workgroup_count], by XCD and CU
     uint32_t workgroup_count;
-    uint32_t *first_workgroup; // [xcds + 1]: of an XCD
+    uint32_t *first_workgroup;         // [xcds + 1]: of an XCD
     uint32_t (*registers)[WAVE_LANES]; // of all waves
     unsigned char *lds;                // of all workgroups
     uint64_t turns, time_ns;

@@ -23,7 +23,8 @@ static void describe(const struct chip *chip, const struct wave *wave, char *tex
     char place[PLACE_BYTES] = "";
     if (wave->state == WAVE_ASLEEP && wave->loaded_address) {
         const struct chip_launch *launch = &chip->launch;
-        if (!launch->name || !launch->name(launch->context, wave->loaded_address, place, sizeof place))
+        if (!launch->name ||
+            !launch->name(launch->context, wave->loaded_address, place, sizeof place))
             memory_name(chip->memory, wave->loaded_address, place, sizeof place);
     }
     snprintf(text, bytes,

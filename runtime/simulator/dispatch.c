@@ -21,8 +21,7 @@ static uint32_t round_up(uint32_t value, uint32_t granule) {
 
 static uint32_t product(const uint32_t size[3]) { return size[0] * size[1] * size[2]; }
 
-static bool measure(const struct chip *chip, struct footprint *print,
-                    struct monogen_error *error) {
+static bool measure(const struct chip *chip, struct footprint *print, struct monogen_error *error) {
     const struct chip_shape *shape = &chip->shape;
     const struct object_kernel *kernel = chip->kernel;
     const uint32_t threads = product(chip->launch.block);
@@ -35,8 +34,7 @@ static bool measure(const struct chip *chip, struct footprint *print,
     const uint32_t waves_per_simd =
         by_registers < shape->waves_per_simd ? by_registers : shape->waves_per_simd;
     const uint32_t by_waves = waves_per_simd * shape->simds_per_cu / print->waves;
-    const uint32_t by_lds =
-        print->lds_bytes ? shape->lds_bytes / print->lds_bytes : by_waves;
+    const uint32_t by_lds = print->lds_bytes ? shape->lds_bytes / print->lds_bytes : by_waves;
     print->workgroups_per_cu = by_waves < by_lds ? by_waves : by_lds;
     if (print->workgroups_per_cu)
         return true;
@@ -65,19 +63,18 @@ static bool check_residency(const struct chip *chip, const struct footprint *pri
 }
 
 static bool check_modelled(const struct object_kernel *kernel, struct monogen_error *error) {
-    const char *what = kernel->scratch_bytes          ? "uses scratch memory"
-                       : kernel->private_segment_buffer ? "wants a private segment buffer"
-                       : kernel->queue_pointer        ? "wants the pointer to its queue"
-                       : kernel->flat_scratch_init    ? "wants flat scratch set up"
-                       : !kernel->keeps_denormals_f32 ? "flushes denormal numbers of f32"
-                       : !kernel->keeps_denormals_f16_f64
-                           ? "flushes denormal numbers of f16 and f64"
-                       : kernel->round_f32 || kernel->round_f16_f64
-                           ? "does not round to nearest even"
-                           : NULL;
-    return !what || monogen_fail(error, MONOGEN_BAD_INPUT,
-                                 "kernel %s %s, which the simulator does not model", kernel->name,
-                                 what);
+    const char *what =
+        kernel->scratch_bytes                        ? "uses scratch memory"
+        : kernel->private_segment_buffer             ? "wants a private segment buffer"
+        : kernel->queue_pointer                      ? "wants the pointer to its queue"
+        : kernel->flat_scratch_init                  ? "wants flat scratch set up"
+        : !kernel->keeps_denormals_f32               ? "flushes denormal numbers of f32"
+        : !kernel->keeps_denormals_f16_f64           ? "flushes denormal numbers of f16 and f64"
+        : kernel->round_f32 || kernel->round_f16_f64 ? "does not round to nearest even"
+                                                     : NULL;
+    return !what ||
+           monogen_fail(error, MONOGEN_BAD_INPUT,
+                        "kernel %s %s, which the simulator does not model", kernel->name, what);
 }
 
 // ---- registers at the start ---------------------------------------------------------------------
@@ -166,13 +163,13 @@ static void choose_cus(struct chip *chip, uint64_t *random) {
     for (uint32_t xcd = 0; xcd < shape->xcds; xcd++) {
         chip->first_workgroup[xcd] = placed;
         const uint32_t turn = (xcd + shape->xcds - rotation) % shape->xcds;
-        for (uint32_t index = turn, i = 0; index < chip->workgroup_count;
-             index += shape->xcds, i++)
+        for (uint32_t index = turn, i = 0; index < chip->workgroup_count; index += shape->xcds, i++)
             chip->workgroups[placed++] = (struct workgroup){
                 .memory = chip->memory,
                 .xcd = xcd,
                 .cu = (i + cu_rotation) % shape->cus_per_xcd,
                 .index = index,
+                .shape = &chip->shape,
             };
     }
     chip->first_workgroup[shape->xcds] = placed;
@@ -206,8 +203,8 @@ static bool allocate(struct chip *chip, const struct footprint *print,
     chip->packet = calloc(1, PACKET_BYTES);
     return (chip->workgroups && chip->first_workgroup && chip->registers && chip->lds &&
             chip->arguments && chip->packet) ||
-           monogen_fail(error, MONOGEN_NO_ENVIRONMENT,
-                        "no memory for the registers of %zu waves", waves);
+           monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "no memory for the registers of %zu waves",
+                        waves);
 }
 
 static bool fill_workgroup(struct chip *chip, const struct footprint *print, uint32_t place,
@@ -228,8 +225,7 @@ static bool fill_workgroup(struct chip *chip, const struct footprint *print, uin
     }
     for (uint32_t i = 0; i < print->waves; i++) {
         struct wave *wave = &workgroup->waves[i];
-        wave->vectors = chip->registers +
-                        ((size_t)place * print->waves + i) * print->registers;
+        wave->vectors = chip->registers + ((size_t)place * print->waves + i) * print->registers;
         wave->vector_count = print->registers;
         if (!set_up_wave(chip, workgroup, i, identity, random))
             return false;
@@ -246,10 +242,9 @@ bool dispatch_place(struct chip *chip, struct monogen_error *error) {
                             "kernel %s takes 1 to %" PRIu32 " threads a workgroup, not %" PRIu32,
                             chip->kernel->name, chip->kernel->threads_max, threads);
     if (chip->launch.argument_bytes < chip->kernel->argument_block_bytes)
-        return monogen_fail(error, MONOGEN_BAD_INPUT,
-                            "kernel %s takes %" PRIu32 " bytes of arguments, not %zu",
-                            chip->kernel->name, chip->kernel->argument_block_bytes,
-                            chip->launch.argument_bytes);
+        return monogen_fail(
+            error, MONOGEN_BAD_INPUT, "kernel %s takes %" PRIu32 " bytes of arguments, not %zu",
+            chip->kernel->name, chip->kernel->argument_block_bytes, chip->launch.argument_bytes);
     if (!check_modelled(chip->kernel, error) || !measure(chip, &print, error) ||
         !check_residency(chip, &print, error))
         return false;

@@ -60,6 +60,8 @@ static void load(struct wave *wave, const struct instruction *instruction, enum 
                         addresses))
         return;
     const struct memory_access access = access_of(wave, instruction, addresses);
+    wave->loaded_address =
+        access.lanes ? addresses[__builtin_ctzll(access.lanes)] : wave->loaded_address;
     arrival->has_result = true;
     arrival->lane_bytes = (uint8_t)access.bytes;
     arrival->first = instruction->destinations[0].first;

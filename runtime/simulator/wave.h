@@ -36,6 +36,8 @@ struct wave {
     uint64_t code_base;      // where address 0 of the code object lies: s_getpc tells the sum
     struct workgroup *workgroup;
     uint32_t index;            // within the workgroup
+    uint32_t executed;         // instructions, in this turn
+    uint64_t loaded_address;   // of the newest load from memory: its first lane's
     uint32_t xcd;              // what HW_REG_XCC_ID tells
     struct arrivals *arrivals; // loads whose results are not in their registers (arrivals.h)
     char message[WAVE_MESSAGE_BYTES];
@@ -53,6 +55,11 @@ static inline void wave_set_scalar_64(struct wave *wave, unsigned first, uint64_
 static inline uint64_t wave_exec(const struct wave *wave) {
     return wave_scalar_64(wave, SCALAR_EXEC);
 }
+
+// What s_memtime and s_memrealtime tell: a coarse clock, the same for all waves of a chip but for
+// what this one has executed in the turn.
+uint64_t wave_clock_cycles(const struct wave *wave);
+uint64_t wave_clock_ticks(const struct wave *wave);
 
 // Ends the wave with a message about `instruction`; the first one stays.
 void wave_fail(struct wave *wave, const struct instruction *instruction, const char *format, ...)

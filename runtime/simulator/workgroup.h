@@ -5,6 +5,8 @@
 #include "runtime/simulator/memory.h"
 #include "runtime/simulator/wave.h"
 
+struct chip_shape;
+
 struct workgroup_counts {
     uint64_t instructions[INSTRUCTION_CLASSES]; // of waves
     uint64_t lds_bytes, lds_conflict_cycles;
@@ -21,7 +23,8 @@ struct workgroup {
     uint32_t at_barrier, ended; // waves
     unsigned char *lds;         // [lds_bytes]
     uint32_t lds_bytes;
-    uint64_t time_ticks; // of s_memrealtime, when the turn began
+    const struct chip_shape *shape;
+    uint64_t time_ns; // when the turn began
     struct workgroup_counts counts;
 };
 
