@@ -1,0 +1,82 @@
+// The table of vector instructions, and for each the choice between what is compiled for this
+// processor and for any.
+#include "runtime/simulator/vector.h"
+#include "runtime/simulator/instruction_tables.h"
+
+#ifdef VECTOR_HAS_AVX2
+#define CHOOSE(name)                                                                               \
+    instruction_function name##_baseline, name##_avx2;                                             \
+    static void name(struct wave *wave, const struct instruction *instruction) {                   \
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))                       \
+            name##_avx2(wave, instruction);                                                        \
+        else                                                                                       \
+            name##_baseline(wave, instruction);                                                    \
+    }
+#else
+#define CHOOSE(name)                                                                               \
+    instruction_function name##_baseline;                                                          \
+    static void name(struct wave *wave, const struct instruction *instruction) {                   \
+        name##_baseline(wave, instruction);                                                        \
+    }
+#endif
+
+#define UNARY(name, ...) CHOOSE(name)
+#define BINARY(name, ...) CHOOSE(name)
+#define SATURATING(name, ...) CHOOSE(name)
+#define TERNARY(name, ...) CHOOSE(name)
+#define ACCUMULATE(name, ...) CHOOSE(name)
+#define CHOICE(name, ...) CHOOSE(name)
+#define CARRYING(name, ...) CHOOSE(name)
+#define PACKED_PAIR(name, ...) CHOOSE(name)
+#define COMPARE(name, ...) CHOOSE(v_cmp_##name) CHOOSE(v_cmpx_##name)
+#define VARIED(name, operands, function) CHOOSE(function)
+#define FUNCTION(name, operands, function)
+#include "runtime/simulator/vector_instructions.def"
+#undef UNARY
+#undef BINARY
+#undef SATURATING
+#undef TERNARY
+#undef ACCUMULATE
+#undef CHOICE
+#undef CARRYING
+#undef PACKED_PAIR
+#undef COMPARE
+#undef VARIED
+#undef FUNCTION
+
+// Letters of operands (instruction.h) by the types of rows.
+#define LETTER_u32 "i"
+#define LETTER_i32 "i"
+#define LETTER_f32 "f"
+#define LETTER_x32 "f"
+#define LETTER_u16 "h"
+#define LETTER_i16 "h"
+#define LETTER_k16 "h"
+#define LETTER_f16 "h"
+#define LETTER_x16 "h"
+#define LETTER_kf16 "h"
+#define LETTER_u64 "l"
+#define LETTER_i64 "l"
+#define LETTER_f64 "d"
+#define LETTER_x64 "d"
+
+#define ROW(name, operands, function) {#name, operands, function, CLASS_VECTOR_ALU, 0},
+#define UNARY(name, D, A, ...) ROW(name, "=" LETTER_##D LETTER_##A, name)
+#define BINARY(name, D, A, B, ...) ROW(name, "=" LETTER_##D LETTER_##A LETTER_##B, name)
+#define SATURATING(name, D, A, B, ...) BINARY(name, D, A, B, )
+#define TERNARY(name, D, A, B, C, ...)                                                             \
+    ROW(name, "=" LETTER_##D LETTER_##A LETTER_##B LETTER_##C, name)
+#define ACCUMULATE(name, D, A, B, ...) ROW(name, "+" LETTER_##D LETTER_##A LETTER_##B, name)
+#define CHOICE(name, D, A, B, ...) ROW(name, "=" LETTER_##D LETTER_##A LETTER_##B "c", name)
+#define CARRYING(name, carries_in, ...) ROW(name, (carries_in) ? "=i=c i i c" : "=i=c i i", name)
+#define PACKED_PAIR(name, sources, ...) ROW(name, (sources) == 3 ? "=p p p p" : "=p p p", name)
+#define COMPARE(name, A, B, ...)                                                                   \
+    ROW(v_cmp_##name, "=c" LETTER_##A LETTER_##B, v_cmp_##name)                                    \
+    ROW(v_cmpx_##name, "=c" LETTER_##A LETTER_##B, v_cmpx_##name)
+#define VARIED(name, operands, function) ROW(name, operands, function)
+#define FUNCTION(name, operands, function) ROW(name, operands, function)
+
+const struct instruction_kind vector_instructions[] = {
+#include "runtime/simulator/vector_instructions.def"
+};
+const size_t vector_instruction_count = sizeof vector_instructions / sizeof *vector_instructions;
