@@ -42,6 +42,47 @@ static void read_model(const struct json_node *root, struct manifest_model *mode
     model->eos = read_token_ids(&node, "eos", model->vocab, &model->eos_count);
 }
 
+static void read_chip(const struct json_node *target, struct manifest_chip *chip) {
+    struct json_node node = json_node_optional(target, "chip");
+    if (!node.json)
+        return;
+    struct json_node array = json_node_field(&node, "iod_of_xcd");
+    const size_t xcds = json_node_count(&array);
+    uint32_t *iods = json_document_array(array.document, xcds, sizeof *iods);
+    if (!iods || xcds == 0 || xcds > MANIFEST_MAX_XCDS) {
+        json_node_fail(&node, "iod_of_xcd has %zu XCDs, must have 1 to %d", xcds,
+                       MANIFEST_MAX_XCDS);
+        return;
+    }
+    for (size_t i = 0; i < xcds; i++) {
+        struct json_node item = json_node_item(&array, i);
+        iods[i] = (uint32_t)json_node_integer(&item, 0, MANIFEST_MAX_XCDS - 1);
+    }
+    const struct {
+        const char *name;
+        uint32_t *value;
+        uint64_t least, most;
+    } numbers[] = {{"cus_per_xcd", &chip->cus_per_xcd, 1, MANIFEST_MAX_CUS},
+                   {"simds_per_cu", &chip->simds_per_cu, 1, 64},
+                   {"waves_per_simd", &chip->waves_per_simd, 1, 128},
+                   {"registers_per_lane", &chip->registers_per_lane, 1, 65536},
+                   {"register_granule", &chip->register_granule, 1, 1024},
+                   {"lds_bytes", &chip->lds_bytes, 1, 1 << 26},
+                   {"cache_line_bytes", &chip->cache_line_bytes, 16, 4096},
+                   {"l1_bytes", &chip->l1_bytes, 1, 1 << 26},
+                   {"l1_ways", &chip->l1_ways, 1, 4096},
+                   {"l2_bytes", &chip->l2_bytes, 1, 1 << 30},
+                   {"l2_ways", &chip->l2_ways, 1, 4096},
+                   {"clock_mhz", &chip->clock_mhz, 1, 100000},
+                   {"realtime_mhz", &chip->realtime_mhz, 1, 100000},
+                   {"handoff_ns", &chip->handoff_ns, 1, 1000000000}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        *numbers[i].value =
+            (uint32_t)json_field_integer(&node, numbers[i].name, numbers[i].least, numbers[i].most);
+    chip->iod_of_xcd = iods;
+    chip->xcds = (uint32_t)xcds;
+}
+
 static void read_target(const struct json_node *root, struct manifest_target *target) {
     struct json_node node = json_node_field(root, "target");
     target->name = json_field_string(&node, "name");
@@ -49,6 +90,7 @@ static void read_target(const struct json_node *root, struct manifest_target *ta
     target->isa = json_field_string(&node, "isa");
     target->cus = (uint32_t)json_field_integer(&node, "cus", 1, MANIFEST_MAX_CUS);
     target->xcds = (uint32_t)json_field_integer(&node, "xcds", 1, MANIFEST_MAX_XCDS);
+    read_chip(&node, &target->chip);
 }
 
 // A kernel that does not trace has none.
@@ -105,6 +147,11 @@ static void read_kernel(const struct json_node *root, struct manifest *manifest)
     kernel->object = json_field_string(&node, "object");
     if (!file_name_is_plain(kernel->object))
         json_node_fail(&node, "object \"%s\" is no plain file name", kernel->object);
+    if (json_node_optional(&node, "listing").json) {
+        kernel->listing = json_field_string(&node, "listing");
+        if (!file_name_is_plain(kernel->listing))
+            json_node_fail(&node, "listing \"%s\" is no plain file name", kernel->listing);
+    }
     kernel->symbol = json_field_string(&node, "symbol");
     kernel->workgroups =
         (uint32_t)json_field_integer(&node, "workgroups", manifest->target.cus, MANIFEST_MAX_CUS);

@@ -28,12 +28,27 @@ struct manifest_model {
     size_t bos_count, eos_count;
 };
 
+// The chip as whoever executes the kernel without it needs to know it. Absent (no XCD): that is not
+// possible.
+struct manifest_chip {
+    const uint32_t *iod_of_xcd; // [xcds], below MANIFEST_MAX_XCDS
+    uint32_t xcds, cus_per_xcd;
+    uint32_t simds_per_cu, waves_per_simd;
+    uint32_t registers_per_lane, register_granule; // of a SIMD
+    uint32_t lds_bytes;                            // of a CU
+    uint32_t cache_line_bytes;
+    uint32_t l1_bytes, l1_ways, l2_bytes, l2_ways; // L1 of a CU, L2 of an XCD
+    uint32_t clock_mhz, realtime_mhz;
+    uint32_t handoff_ns; // from XCD to XCD
+};
+
 struct manifest_target {
     const char *name;    // "mi300x"
     const char *backend; // "host", "hip" or "cuda": the name of a struct backend
     const char *isa;     // "gfx942", "sm_90a"; "native" on the host
     uint32_t cus;        // used by the plan
     uint32_t xcds;
+    struct manifest_chip chip;
 };
 
 struct manifest_argument {
@@ -43,7 +58,8 @@ struct manifest_argument {
 };
 
 struct manifest_kernel {
-    const char *object; // file name within the kernel folder
+    const char *object;  // file name within the kernel folder
+    const char *listing; // of its disassembly; NULL: there is none
     const char *symbol;
     uint32_t workgroups, threads_per_workgroup;
     size_t lds_bytes;         // of a workgroup; on cuda the launch brings them

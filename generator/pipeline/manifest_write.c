@@ -3,6 +3,7 @@
 #include <string.h>
 
 const char kernel_symbol[] = "monogen_decode";
+const char listing_name[] = "6-kernel.isa";
 
 // A table under construction.
 struct table {
@@ -75,6 +76,30 @@ static void write_target(struct table manifest, const struct plan_machine *machi
     set_string(target, "isa", machine->isa);
     set_integer(target, "cus", machine->cus);
     set_integer(target, "xcds", machine->xcds_count);
+    const struct plan_chip *chip = &machine->chip;
+    if (chip->simds_per_cu == 0)
+        return;
+    struct table simulated = set_table(target, "chip");
+    set_integers(simulated, "iod_of_xcd", chip->iod_of_xcd, chip->iod_of_xcd_count);
+    const struct {
+        const char *name;
+        int value;
+    } numbers[] = {{"cus_per_xcd", chip->cus_per_xcd},
+                   {"simds_per_cu", chip->simds_per_cu},
+                   {"waves_per_simd", machine->waves_per_simd_max},
+                   {"registers_per_lane", machine->registers_per_lane},
+                   {"register_granule", machine->register_granule},
+                   {"lds_bytes", machine->lds_capacity_bytes},
+                   {"cache_line_bytes", chip->cache_line_bytes},
+                   {"l1_bytes", chip->l1_bytes},
+                   {"l1_ways", chip->l1_ways},
+                   {"l2_bytes", chip->l2_bytes},
+                   {"l2_ways", chip->l2_ways},
+                   {"clock_mhz", chip->clock_mhz},
+                   {"realtime_mhz", chip->realtime_mhz},
+                   {"handoff_ns", chip->handoff_ns}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        set_integer(simulated, numbers[i].name, numbers[i].value);
 }
 
 static void write_resources(struct table kernel, const struct kernel_resources *resources) {
@@ -88,6 +113,9 @@ static void write_kernel(struct table manifest, const struct plan_plan *plan, co
                          const struct compile_result *compiled) {
     struct table kernel = set_table(manifest, "kernel");
     set_string(kernel, "object", object);
+    // Whoever executes the object without the chip starts from it.
+    if (plan->machine.chip.simds_per_cu > 0 && compiled->listing.length > 0)
+        set_string(kernel, "listing", listing_name);
     set_string(kernel, "symbol", kernel_symbol);
     set_string(kernel, "compiler", compiled->compiler_version);
     set_integer(kernel, "workgroups", plan->machine.workgroups);

@@ -7,6 +7,7 @@
 #include "generator/plan/plan.h"
 
 extern const char kernel_symbol[]; // of every emitted kernel
+extern const char listing_name[];  // of the file with its disassembly
 
 // Prints the manifest as JSON. `object`: file name of the kernel object. Requires: a checked plan.
 void manifest_write(const struct plan_plan *plan, const char *plan_digest, const char *object,

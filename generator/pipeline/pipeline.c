@@ -294,7 +294,7 @@ bool generation_write(const struct generation *generation, const char *folder,
         object_artefact(generation, OBJECT_HOST),
         object_artefact(generation, OBJECT_CUDA),
         object_artefact(generation, OBJECT_HIP),
-        {"6-kernel.isa", &generation->compiled.listing, true},
+        {listing_name, &generation->compiled.listing, true},
         {"7-manifest.json", &generation->manifest, generation->manifest.length > 0},
     };
     enum { ARTEFACTS = sizeof artefacts / sizeof artefacts[0] };

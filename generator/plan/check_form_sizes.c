@@ -106,6 +106,36 @@ static void check_mailboxes(struct checking *checking) {
                  0, 4LL * CHECK_MAX_PAIRS);
 }
 
+// What the runtime reads in the manifest; all of it or nothing.
+static void check_chip(struct checking *checking) {
+    const struct plan_chip *chip = &checking->plan->machine.chip;
+    if (chip->simds_per_cu == 0)
+        return;
+    const struct {
+        const char *name;
+        int value, least, most;
+    } numbers[] = {
+        {"machine.chip.iod_of_xcd", chip->iod_of_xcd_count, 1, 32},
+        {"machine.chip.cus_per_xcd", chip->cus_per_xcd, 1, CHECK_MAX_CUS},
+        {"machine.chip.simds_per_cu", chip->simds_per_cu, 1, 64},
+        {"machine.chip.cache_line_bytes", chip->cache_line_bytes, 16, 4096},
+        {"machine.chip.l1_ways", chip->l1_ways, 1, 4096},
+        {"machine.chip.l1_bytes", chip->l1_bytes, chip->l1_ways, 1 << 26},
+        {"machine.chip.l2_ways", chip->l2_ways, 1, 4096},
+        {"machine.chip.l2_bytes", chip->l2_bytes, chip->l2_ways, 1 << 30},
+        {"machine.chip.clock_mhz", chip->clock_mhz, 1, 100000},
+        {"machine.chip.realtime_mhz", chip->realtime_mhz, 1, 100000},
+        {"machine.chip.handoff_ns", chip->handoff_ns, 1, 1000000000},
+        {"machine.registers_per_lane", checking->plan->machine.registers_per_lane, 1, 65536},
+        {"machine.register_granule", checking->plan->machine.register_granule, 1, 1024},
+        {"machine.waves_per_simd_max", checking->plan->machine.waves_per_simd_max, 1, 128}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        want_between(checking, numbers[i].name, numbers[i].value, numbers[i].least,
+                     numbers[i].most);
+    for (int i = 0; i < chip->iod_of_xcd_count; i++)
+        want_between(checking, "IOD of an XCD", chip->iod_of_xcd[i], 0, 31);
+}
+
 void form_sizes(struct checking *checking) {
     const struct plan_plan *plan = checking->plan;
     want_between(checking, "format", plan->format, 1, 1);
@@ -118,6 +148,7 @@ void form_sizes(struct checking *checking) {
     want_between(checking, "epochs_per_step", plan->epochs_per_step, 1, CHECK_MAX_STAGES);
     want_between(checking, "number of stages", plan->stages_count, 1, CHECK_MAX_STAGES);
     want_between(checking, "number of XCDs", plan->machine.xcds_count, 1, 32);
+    check_chip(checking);
     for (int i = 0; i < plan->partitions_count; i++)
         check_partition(checking, &plan->partitions[i]);
     for (int b = 0; b < plan->bodies_count; b++) {

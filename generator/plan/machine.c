@@ -106,6 +106,30 @@ static void list_compiler_options(struct planning *planning) {
     memcpy(machine->compiler_options, options, count * sizeof *options);
 }
 
+static void describe_chip(struct planning *planning) {
+    const struct target *target = planning->target;
+    struct plan_chip *chip = &planning->plan->machine.chip;
+    if (target->simds_per_cu == 0)
+        return;
+    *chip = (struct plan_chip){
+        .iod_of_xcd =
+            arena_array(planning->arena, (size_t)target->xcd_count, sizeof *chip->iod_of_xcd),
+        .iod_of_xcd_count = target->xcd_count,
+        .cus_per_xcd = target->cus_per_xcd,
+        .simds_per_cu = target->simds_per_cu,
+        .cache_line_bytes = target->cache_line_bytes,
+        .l1_bytes = target->l1_bytes,
+        .l1_ways = target->l1_ways,
+        .l2_bytes = target->l2_bytes,
+        .l2_ways = target->l2_ways,
+        .clock_mhz = target->clock_mhz,
+        .realtime_mhz = target->realtime_mhz,
+        .handoff_ns = (int)target->handoff_ns_across,
+    };
+    for (int i = 0; i < target->xcd_count; i++)
+        chip->iod_of_xcd[i] = target->xcds[i].iod;
+}
+
 static void list_arguments(struct planning *planning) {
     static const struct plan_argument arguments[] = {
 #define KERNEL_ARGUMENT(type, name, bytes) {#name, type, bytes},
@@ -167,6 +191,7 @@ bool pass_machine(struct planning *planning) {
         .waves_per_simd_max = target->waves_per_simd_max,
     };
     list_compiler_options(planning);
+    describe_chip(planning);
     deal_cus(planning, cus);
     const int unit_bytes = engine_unit_bytes(engine, 0, target->wave_lanes);
     plan->engine = (struct plan_engine){

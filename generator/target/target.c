@@ -37,6 +37,18 @@ static const struct field fields[] = {
     {"registers_per_lane", FIELD_INTEGER, false, 1, 65536, NULL, IN_TARGET(registers_per_lane)},
     {"register_granule", FIELD_INTEGER, false, 1, 1024, NULL, IN_TARGET(register_granule)},
     {"waves_per_simd_max", FIELD_INTEGER, false, 1, 128, NULL, IN_TARGET(waves_per_simd_max)},
+    {"simds_per_cu", FIELD_INTEGER, false, 1, 64, NULL, IN_TARGET(simds_per_cu)},
+    {.name = "caches", .kind = FIELD_TABLE},
+    {"caches.line_bytes", FIELD_INTEGER, true, 16, 4096, NULL, IN_TARGET(cache_line_bytes)},
+    {.name = "caches.l1", .kind = FIELD_TABLE, .required = true},
+    {"caches.l1.bytes", FIELD_INTEGER, true, 1024, 1 << 26, NULL, IN_TARGET(l1_bytes)},
+    {"caches.l1.ways", FIELD_INTEGER, true, 1, 4096, NULL, IN_TARGET(l1_ways)},
+    {.name = "caches.l2", .kind = FIELD_TABLE, .required = true},
+    {"caches.l2.bytes", FIELD_INTEGER, true, 1024, 1 << 30, NULL, IN_TARGET(l2_bytes)},
+    {"caches.l2.ways", FIELD_INTEGER, true, 1, 4096, NULL, IN_TARGET(l2_ways)},
+    {.name = "clocks", .kind = FIELD_TABLE},
+    {"clocks.mhz", FIELD_INTEGER, true, 1, 100000, NULL, IN_TARGET(clock_mhz)},
+    {"clocks.realtime_mhz", FIELD_INTEGER, true, 1, 100000, NULL, IN_TARGET(realtime_mhz)},
     {.name = "memory", .kind = FIELD_TABLE, .required = true},
     {"memory.bytes", FIELD_LONG_INTEGER, false, 1, 1e15, NULL, IN_TARGET(memory_bytes)},
     {"memory.sweep_gbps", FIELD_NUMBERS, true, 0.001, 1e6, NULL, IN_TARGET(sweep_gbps),
@@ -170,6 +182,27 @@ static bool check(struct load *load) {
                      : target->register_granule > 0 ? "register_granule"
                                                     : "waves_per_simd_max",
                      "registers_per_lane, register_granule and waves_per_simd_max go together");
+    const int simulated = (target->simds_per_cu > 0) + (target->cache_line_bytes > 0) +
+                          (target->clock_mhz > 0) + (told == 3);
+    if (target->simds_per_cu + target->cache_line_bytes + target->clock_mhz > 0 && simulated != 4)
+        good = wrong(load,
+                     target->simds_per_cu > 0 ? "simds_per_cu"
+                     : target->clock_mhz > 0  ? "clocks"
+                                              : "caches",
+                     "simds_per_cu, registers_per_lane, caches and clocks go together: they are "
+                     "for executing kernels without the chip");
+    const struct cache {
+        const char *key;
+        int bytes, ways;
+    } caches[] = {{"caches.l1", target->l1_bytes, target->l1_ways},
+                  {"caches.l2", target->l2_bytes, target->l2_ways}};
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+        const int64_t set_bytes = (int64_t)caches[i].ways * target->cache_line_bytes;
+        if (set_bytes > 0 && caches[i].bytes % set_bytes != 0)
+            good = wrong(load, caches[i].key,
+                         arena_format(arena, "%d bytes are no whole number of sets of %d lines",
+                                      caches[i].bytes, caches[i].ways));
+    }
     const struct {
         const char *key, *text;
     } names[] = {{"name", target->name},       {"isa", target->isa},

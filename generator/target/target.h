@@ -27,6 +27,9 @@ struct target {
     int lds_bytes, lds_minimum_bytes; // capacity; what to request so that no CU gets two workgroups
     int instruction_cache_bytes, instruction_cache_shared_by;     // 0: no limit
     int registers_per_lane, register_granule, waves_per_simd_max; // 0 where there are none
+    // What executing its kernels without the chip takes; all 0: that is not possible.
+    int simds_per_cu, cache_line_bytes, l1_bytes, l1_ways, l2_bytes, l2_ways;
+    int clock_mhz, realtime_mhz;
     int64_t memory_bytes;                                         // 0: unknown
     double sweep_gbps[2]; // lowest and highest measured read bandwidth
     double cu_gbps;       // of one CU where few read; 0: no more than its share of the sweep
