@@ -30,11 +30,11 @@ static bool open_session(struct monogen *model, const struct monogen_options *op
     struct manifest *manifest = manifest_open(options->kernel_folder, error);
     if (!manifest)
         return false;
-    if (options->device && strcmp(options->device, manifest->target.backend) != 0) {
-        bool known = backend_by_name(options->device) != NULL;
-        monogen_fail(error, known ? MONOGEN_BAD_INPUT : MONOGEN_BAD_USAGE,
-                     known ? "%s: the kernel is for device \"%s\", not \"%s\""
-                           : "%s: the kernel is for device \"%s\"; there is no device \"%s\"",
+    const struct backend *backend = options->device ? backend_by_name(options->device) : NULL;
+    if (options->device && (!backend || !backend_runs(backend, manifest->target.backend))) {
+        monogen_fail(error, backend ? MONOGEN_BAD_INPUT : MONOGEN_BAD_USAGE,
+                     backend ? "%s: the kernel is for device \"%s\", not \"%s\""
+                             : "%s: the kernel is for device \"%s\"; there is no device \"%s\"",
                      options->kernel_folder, manifest->target.backend, options->device);
         manifest_close(manifest);
         return false;
@@ -49,8 +49,12 @@ static bool open_session(struct monogen *model, const struct monogen_options *op
         }
         source.checkpoint = checkpoint;
     }
-    bool opened = session_open(&model->session, manifest, options->kernel_folder, &source,
-                               options->handoff_timeout_seconds, error);
+    bool opened =
+        session_open(&model->session, manifest, options->kernel_folder, &source,
+                     &(struct session_options){.backend = backend,
+                                               .device_seed = options->device_seed,
+                                               .timeout_seconds = options->handoff_timeout_seconds},
+                     error);
     safetensors_close(checkpoint);
     return opened;
 }

@@ -25,7 +25,10 @@ struct monogen_options {
     const char *kernel_folder;  // a folder that `monogen generate` wrote (holds 7-manifest.json)
     const char *weights_folder; // a Hugging Face checkpoint folder; NULL: random weights
     uint64_t random_seed;       // of random weights
-    const char *device; // "host", "hip" or "cuda"; NULL: what the manifest was generated for
+    // "host", "hip", "cuda", or "sim" for a kernel for hip; NULL: what the manifest was generated
+    // for.
+    const char *device;
+    uint64_t device_seed; // of what "sim" varies from run to run
     double
         handoff_timeout_seconds; // bound of every wait inside the kernel; 0: the device's default
 };

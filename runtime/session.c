@@ -70,20 +70,22 @@ static double default_timeout_seconds(const struct backend *backend) {
 }
 
 bool session_open(struct session *session, struct manifest *manifest, const char *kernel_folder,
-                  const struct weight_source *source, double timeout_seconds,
+                  const struct weight_source *source, const struct session_options *options,
                   struct monogen_error *error) {
     *session = (struct session){.manifest = manifest};
     // Memory is zeroed at first: an epoch of 0 must not look like one of the first launch.
     session->epoch_base = manifest->kernel.epochs_per_step;
-    session->backend = backend_by_name(manifest->target.backend);
+    session->backend =
+        options->backend ? options->backend : backend_by_name(manifest->target.backend);
     if (!session->backend) {
         monogen_fail(error, MONOGEN_BAD_INPUT, "%s: there is no device \"%s\"", kernel_folder,
                      manifest->target.backend);
         goto failed;
     }
-    session->timeout_seconds =
-        timeout_seconds > 0 ? timeout_seconds : default_timeout_seconds(session->backend);
-    session->device = session->backend->open(manifest, kernel_folder, error);
+    session->timeout_seconds = options->timeout_seconds > 0
+                                   ? options->timeout_seconds
+                                   : default_timeout_seconds(session->backend);
+    session->device = session->backend->open(manifest, kernel_folder, options->device_seed, error);
     if (!session->device || !allocate_all(session, error))
         goto failed;
     if (!weights_load(manifest, source, session->backend, session->device,

@@ -21,11 +21,17 @@ struct session {
     bool faulted;                                  // no launch can be trusted any more
 };
 
+struct session_options {
+    const struct backend *backend; // NULL: the one that the manifest names
+    uint64_t device_seed;          // of what the device varies from run to run
+    double timeout_seconds;        // of every wait inside the kernel; 0: the device's default
+};
+
 // Opens the manifest's device, loads the kernel, allocates, and loads weights and rotary table.
-// Takes the manifest over, also where it fails. timeout_seconds 0: the device's default. False
-// after filling *error; the session is then closed.
+// Takes the manifest over, also where it fails. False after filling *error; the session is then
+// closed.
 bool session_open(struct session *session, struct manifest *manifest, const char *kernel_folder,
-                  const struct weight_source *source, double timeout_seconds,
+                  const struct weight_source *source, const struct session_options *options,
                   struct monogen_error *error);
 void session_close(struct session *session); // {0} is fine
 

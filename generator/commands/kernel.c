@@ -8,6 +8,7 @@
 #include "generator/commands/request.h"
 #include "generator/compile/scratch.h"
 #include "generator/model/names.h"
+#include "generator/pipeline/manifest_write.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -36,9 +37,10 @@ static bool is_nearer(const struct search *search, const struct target *target) 
 // Takes the target if its kernels run here on the device `wanted` (NULL: a GPU).
 static void try_target(struct search *search, const char *name, const struct target *target,
                        const char *wanted) {
-    const struct backend *backend = backend_by_name(target->backend);
+    const struct backend *backend = backend_by_name(wanted ? wanted : target->backend);
     struct kernel_place *place = &search->place;
-    if (!backend || (wanted ? strcmp(backend->name, wanted) != 0 : backend == &backend_host) ||
+    if (!backend || !backend_runs(backend, target->backend) ||
+        (!wanted && backend == &backend_host) ||
         (place->device && (place->device != backend->name || !is_nearer(search, target))))
         return;
     search->there = true;
@@ -106,7 +108,8 @@ static bool file_equals(const char *folder, const char *name, const struct text 
 // What is there is used only if it is byte for byte what was generated.
 static bool is_complete(const struct generation *generation, const char *folder) {
     return file_equals(folder, "7-manifest.json", &generation->manifest) &&
-           file_equals(folder, generation->object_name, &generation->compiled.object);
+           file_equals(folder, generation->object_name, &generation->compiled.object) &&
+           file_equals(folder, listing_name, &generation->compiled.listing);
 }
 
 // <cache>/kernels/<model>-<target>-<digest of plan, source and compiler>
@@ -134,23 +137,32 @@ static const char *place_in_cache(const struct generation *generation, const cha
     return written ? folder : NULL;
 }
 
-static bool open_model(const char *folder, const char *weights, uint64_t seed,
-                       struct kernel *kernel, struct diagnostics *diagnostics) {
+// What opens a kernel of a folder.
+struct opening {
+    const char *device, *weights;
+    uint64_t seed;
+};
+
+static bool open_model(const char *folder, const struct opening *opening, struct kernel *kernel,
+                       struct diagnostics *diagnostics) {
     struct monogen_error error = {0};
-    const struct monogen_options options = {
-        .kernel_folder = folder, .weights_folder = weights, .random_seed = seed};
+    const struct monogen_options options = {.kernel_folder = folder,
+                                            .weights_folder = opening->weights,
+                                            .random_seed = opening->seed,
+                                            .device = opening->device,
+                                            .device_seed = opening->seed};
     kernel->model = monogen_open(&options, &error);
     return kernel->model || report_runtime_error(&error, diagnostics);
 }
 
 // Opens the kernel from a folder that is gone afterwards: an opened kernel needs no files.
-static bool open_from_scratch(const char *weights, uint64_t seed, struct kernel *kernel,
+static bool open_from_scratch(const struct opening *opening, struct kernel *kernel,
                               struct diagnostics *diagnostics) {
     char folder[SCRATCH_PATH_BYTES];
     if (!scratch_make(NULL, "monogen-kernel-", folder))
         return environment_error(diagnostics, "cannot make a temporary folder");
     const bool opened = generation_write(&kernel->generation, folder, diagnostics) &&
-                        open_model(folder, weights, seed, kernel, diagnostics);
+                        open_model(folder, opening, kernel, diagnostics);
     scratch_remove(folder);
     return opened;
 }
@@ -187,9 +199,9 @@ bool kernel_open(const struct command_line *line, const struct installation *ins
             folder = place_in_cache(&kernel->generation, request.cache_folder, &arena, problem);
         if (problem[0] && !folder)
             report_note("%s; the kernel is not kept for the next time", problem);
-        const uint64_t seed = (uint64_t)line->seed;
-        good = folder ? open_model(folder, weights, seed, kernel, diagnostics)
-                      : open_from_scratch(weights, seed, kernel, diagnostics);
+        const struct opening opening = {place.device, weights, (uint64_t)line->seed};
+        good = folder ? open_model(folder, &opening, kernel, diagnostics)
+                      : open_from_scratch(&opening, kernel, diagnostics);
         if (good && weights)
             checkpoint_note_unused(weights, &kernel->generation.model);
     }

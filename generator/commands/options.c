@@ -16,11 +16,13 @@ const struct option option_table[] = {
      .meaning = "the chip: a name under specs/targets, or a Lua file",
      .initial = "mi300x"},
     {.name = "--device",
-     .argument = "auto|cuda|hip|host",
+     .argument = "auto|cuda|hip|host|sim",
      .verbs = DEVICE_VERBS,
      .kind = OPTION_CHOICE,
      .offset = IN_LINE(device),
-     .meaning = "where it runs; auto: cuda or hip where there is a usable GPU, else host",
+     .meaning = "where it runs; auto: cuda or hip where there is a usable GPU, else host; sim "
+                "executes the "
+                "code for an MI300X on the CPU",
      .initial = "auto"},
     {.name = "--weights",
      .argument = "DIR|random",
@@ -278,7 +280,7 @@ const struct option option_table[] = {
      .offset = IN_LINE(seed),
      .meaning =
          "of --weights random, of --tokens random, and of what a device may vary from run to "
-         "run (cuda, hip and host vary nothing)",
+         "run (sim the order of waves and what caches hold; cuda, hip and host nothing)",
      .initial = "0",
      .least = 0,
      .most = INT64_MAX},

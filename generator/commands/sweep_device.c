@@ -128,7 +128,7 @@ static bool load(struct sweep_device *sweep, const struct text *object,
     bool good = file_write(arena_format(&arena, "%s/%s", folder, object_name), object->bytes,
                            object->length, diagnostics);
     for (int i = 0; good && i < SWEEP_DEVICE_WAYS; i++) {
-        sweep->devices[i] = sweep->backend->open(&sweep->manifests[i], folder, &error);
+        sweep->devices[i] = sweep->backend->open(&sweep->manifests[i], folder, 0, &error);
         good = sweep->devices[i] || report_runtime_error(&error, diagnostics);
     }
     scratch_remove(folder); // an opened kernel needs no files

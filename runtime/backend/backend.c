@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const struct backend *const backends[] = {&backend_hip, &backend_cuda, &backend_host, NULL};
+const struct backend *const backends[] = {&backend_hip, &backend_cuda, &backend_host, &backend_sim,
+                                          NULL};
 
 void device_usage_add(struct device_usage *usage, const struct device_memory *memory) {
     if (memory->kind == MEMORY_HOST_VISIBLE)
@@ -21,4 +22,8 @@ const struct backend *backend_by_name(const char *name) {
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i];
     return NULL;
+}
+
+bool backend_runs(const struct backend *backend, const char *target_backend) {
+    return strcmp(backend->kernels_of ? backend->kernels_of : backend->name, target_backend) == 0;
 }

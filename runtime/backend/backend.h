@@ -41,6 +41,8 @@ enum launch_state { LAUNCH_RUNNING, LAUNCH_DONE, LAUNCH_FAILED };
 
 struct backend {
     const char *name; // what --device says and the manifest's target.backend
+    // Another backend whose kernels this one runs, instead of any of its own. NULL: its own.
+    const char *kernels_of;
     // Its kernels run on the processors that their caller waits on: waiting must leave them alone.
     bool uses_processors;
 
@@ -54,9 +56,10 @@ struct backend {
     bool (*measure)(struct device_size *size);
 
     // Opens the device, checks it against the manifest (ISA, CUs, all workgroups resident at once)
-    // and loads the kernel object from kernel_folder. NULL after filling *error.
+    // and loads the kernel object from kernel_folder. seed: of what the device varies from run to
+    // run, where it does. NULL after filling *error.
     struct device *(*open)(const struct manifest *manifest, const char *kernel_folder,
-                           struct monogen_error *error);
+                           uint64_t seed, struct monogen_error *error);
     void (*close)(struct device *device); // NULL is fine; frees the kernel, not the memories
 
     bool (*allocate)(struct device *device, size_t bytes, enum memory_kind kind,
@@ -94,6 +97,7 @@ struct backend {
 extern const struct backend backend_host; // shared object, one thread a CU
 extern const struct backend backend_hip;  // gfx942 code object through libamdhip64
 extern const struct backend backend_cuda; // sm_90a cubin through libcuda
+extern const struct backend backend_sim;  // gfx942 code object, executed on the CPU
 
 // For allocate() and release() of a backend: counts a memory that is there, or goes.
 void device_usage_add(struct device_usage *usage, const struct device_memory *memory);
@@ -101,6 +105,8 @@ void device_usage_remove(struct device_usage *usage, const struct device_memory 
 
 // NULL where there is none of that name.
 const struct backend *backend_by_name(const char *name);
+// Whether it runs kernels that were generated for a target of this backend.
+bool backend_runs(const struct backend *backend, const char *target_backend);
 extern const struct backend *const backends[]; // NULL-terminated
 
 #endif

@@ -34,7 +34,8 @@ bool gpu_energy(struct device *device, double *joules);
     }                                                                                              \
     static bool measure(struct device_size *size) { return gpu_measure(&(api), size); }            \
     static struct device *open_device(const struct manifest *manifest, const char *kernel_folder,  \
-                                      struct monogen_error *error) {                               \
+                                      uint64_t seed, struct monogen_error *error) {                \
+        (void)seed; /* what varies on a GPU no one can choose */                                   \
         return gpu_open(&(api), manifest, kernel_folder, error);                                   \
     }                                                                                              \
     const struct backend variable = {                                                              \

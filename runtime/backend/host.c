@@ -92,7 +92,8 @@ static bool load_kernel(struct device *device, const struct manifest_kernel *ker
 }
 
 static struct device *host_open(const struct manifest *manifest, const char *kernel_folder,
-                                struct monogen_error *error) {
+                                uint64_t seed, struct monogen_error *error) {
+    (void)seed; // only the system varies anything
     if (strcmp(manifest->target.backend, backend_host.name) != 0) {
         monogen_fail(error, MONOGEN_BAD_INPUT, "%s: this kernel is for %s (%s), not for the host",
                      kernel_folder, manifest->target.name, manifest->target.isa);

@@ -116,7 +116,7 @@ static void need_device(void) {
 
 static struct device *opened(void) {
     struct monogen_error error;
-    struct device *device = backend_cuda.open(&manifest, folder, &error);
+    struct device *device = backend_cuda.open(&manifest, folder, 0, &error);
     if (!device)
         fail_msg("%s", error.message);
     return device;
@@ -203,7 +203,7 @@ static void kernel_and_host_talk(void **state) {
 
 static void expect_refused(const char *part) {
     struct monogen_error error;
-    struct device *device = backend_cuda.open(&manifest, folder, &error);
+    struct device *device = backend_cuda.open(&manifest, folder, 0, &error);
     if (device)
         fail_msg("opened, although expected: %s", part);
     if (!strstr(error.message, part))

@@ -109,7 +109,8 @@ static void open_uneven(struct uneven *uneven, void (*build)(struct draft *draft
     struct monogen_error error = {0};
     struct manifest *manifest = manifest_open(folder, &error);
     if (!manifest || !session_open(&uneven->session, manifest, folder,
-                                   &(struct weight_source){.random_seed = SEED}, 60, &error))
+                                   &(struct weight_source){.random_seed = SEED},
+                                   &(struct session_options){.timeout_seconds = 60}, &error))
         fail_msg("%s: %s", set, error.message);
     text_close(&late);
 }

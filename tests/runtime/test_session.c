@@ -29,7 +29,8 @@ static void open_session(struct kernel_folder *folder, const char *symbol, doubl
     struct manifest *manifest = manifest_open(folder->path, &folder->error);
     if (!manifest)
         fail_msg("%s", folder->error.message);
-    if (!session_open(session, manifest, folder->path, &(struct weight_source){0}, timeout_seconds,
+    if (!session_open(session, manifest, folder->path, &(struct weight_source){0},
+                      &(struct session_options){.timeout_seconds = timeout_seconds},
                       &folder->error))
         fail_msg("%s", folder->error.message);
 }
@@ -245,8 +246,8 @@ static void expect_not_opened(struct kernel_folder *folder, enum monogen_status 
     if (!manifest)
         fail_msg("%s", folder->error.message);
     struct session session;
-    assert_false(session_open(&session, manifest, folder->path, &(struct weight_source){0}, 0,
-                              &folder->error));
+    assert_false(session_open(&session, manifest, folder->path, &(struct weight_source){0},
+                              &(struct session_options){0}, &folder->error));
     kernel_folder_expect_error(folder, status, message);
     session_close(&session);
 }
@@ -272,8 +273,8 @@ static void a_memory_that_the_machine_lacks_is_an_error(void **state) {
     assert_non_null(manifest);
     struct session session;
     // Where the system promises more memory than it has, this opens: pages are never touched.
-    if (session_open(&session, manifest, folder->path, &(struct weight_source){0}, 0,
-                     &folder->error)) {
+    if (session_open(&session, manifest, folder->path, &(struct weight_source){0},
+                     &(struct session_options){0}, &folder->error)) {
         session_close(&session);
         print_message("the system promises 64 TiB\n");
         skip();

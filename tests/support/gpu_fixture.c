@@ -270,7 +270,7 @@ void gpu_fixture_expect_error(const struct gpu_fixture *fixture, enum monogen_st
 void gpu_fixture_expect_open_fails(struct gpu_fixture *fixture, enum monogen_status status,
                                    const char *part) {
     struct device *device =
-        fixture->backend->open(&fixture->manifest, fixture->folder, &fixture->error);
+        fixture->backend->open(&fixture->manifest, fixture->folder, 0, &fixture->error);
     if (device)
         fail_msg("opened, although expected: %s", part);
     gpu_fixture_expect_error(fixture, status, part);

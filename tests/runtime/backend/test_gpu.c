@@ -33,7 +33,7 @@ static const char CLOSE_CALLS[] = "{make current}"
                                   "{drop}";
 
 static struct device *open_device(struct gpu_fixture *fixture) {
-    return fixture->backend->open(&fixture->manifest, fixture->folder, &fixture->error);
+    return fixture->backend->open(&fixture->manifest, fixture->folder, 0, &fixture->error);
 }
 
 // An open device whose calls are forgotten.
@@ -130,7 +130,7 @@ static void open_fails_at_any_call(void **state) {
     // Without an error to fill, the answer is the same.
     gpu_fixture_renew(fixture);
     gpu_fixture_fail(fixture, "{load}", 1, 200);
-    assert_null(fixture->backend->open(&fixture->manifest, fixture->folder, NULL));
+    assert_null(fixture->backend->open(&fixture->manifest, fixture->folder, 0, NULL));
 }
 
 static void expect_no_load(const struct gpu_fixture *fixture) {
