@@ -225,7 +225,6 @@ static void *run(void *pointer) {
     return NULL;
 }
 
-// The block as the object wants it: hidden arguments, which emitted kernels do not read, are zero.
 static bool start(struct device *device, const void *argument_block, size_t bytes,
                   struct monogen_error *error) {
     const struct manifest_kernel *kernel = &device->manifest->kernel;
@@ -242,6 +241,7 @@ static bool start(struct device *device, const void *argument_block, size_t byte
                                        .argument_bytes = block_bytes,
                                        .name = name_mailbox,
                                        .context = device};
+    object_fill_hidden_arguments(wants, launch.grid, launch.block, block);
     const bool started = chip_start(device->chip, &launch, error);
     free(block);
     return started;

@@ -64,6 +64,12 @@ bool object_parse(struct object *object, const char *name, const void *bytes, si
                   const char *isa, struct monogen_error *error);
 void object_close(struct object *object);
 
+// Fills the hidden arguments of a block ([argument_block_bytes]) that say how large the grid is, in
+// workgroups, and a workgroup, in threads. Others, which a runtime would point at buffers of its
+// own, become zero.
+void object_fill_hidden_arguments(const struct object_kernel *kernel, const uint32_t grid[3],
+                                  const uint32_t block[3], unsigned char *arguments);
+
 // The kernel of that name, or NULL.
 const struct object_kernel *object_find_kernel(const struct object *object, const char *name);
 

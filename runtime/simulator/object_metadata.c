@@ -113,6 +113,37 @@ static bool check_target(const char *target, const char *isa, const struct objec
                        its[0] ? its : "a target without a name", isa);
 }
 
+// ---- hidden arguments ---------------------------------------------------------------------------
+
+// "hidden_block_count_x" and so on: the number that the last letter names of three.
+static bool is_hidden(const char *kind, const char *start, const uint32_t of[3], uint64_t *value) {
+    const size_t length = strlen(start);
+    if (strncmp(kind, start, length) != 0 || kind[length] < 'x' || kind[length] > 'z' ||
+        kind[length + 1] != '\0')
+        return false;
+    *value = of[kind[length] - 'x'];
+    return true;
+}
+
+void object_fill_hidden_arguments(const struct object_kernel *kernel, const uint32_t grid[3],
+                                  const uint32_t block[3], unsigned char *arguments) {
+    for (size_t i = 0; i < kernel->argument_count; i++) {
+        const struct object_argument *argument = &kernel->arguments[i];
+        uint64_t value = 0;
+        if (strncmp(argument->kind, "hidden_", 7) != 0)
+            continue;
+        if (!is_hidden(argument->kind, "hidden_block_count_", grid, &value) &&
+            !is_hidden(argument->kind, "hidden_group_size_", block, &value) &&
+            strcmp(argument->kind, "hidden_grid_dims") == 0)
+            value = grid[2] * block[2] > 1 ? 3 : grid[1] * block[1] > 1 ? 2 : 1;
+        memset(arguments + argument->offset, 0, argument->bytes);
+        memcpy(arguments + argument->offset, &value,
+               argument->bytes < sizeof value ? argument->bytes : sizeof value);
+    }
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
 bool object_read_metadata(struct object *object, const unsigned char *metadata, size_t bytes,
                           const char *isa, const struct object_source *source) {
     struct message_pack pack = {metadata, metadata + bytes};
