@@ -47,7 +47,7 @@ const uint32_t *vector_source_slow(struct wave *wave, const struct instruction *
 uint64_t vector_written_lanes(const struct wave *wave, const struct instruction *instruction);
 
 // What becomes of a destination's half that a 16-bit result does not fill.
-enum width { WIDTH_16_ZEROING, WIDTH_16_KEEPING, WIDTH_32, WIDTH_64 };
+enum width { WIDTH_16_ZEROING, WIDTH_16_KEEPING, WIDTH_16_HIGH, WIDTH_32, WIDTH_64 };
 // Clamps, and puts low (and, of 64 bits, high) into the destination `d` of the lanes written.
 void vector_write(struct wave *wave, const struct instruction *instruction, unsigned d,
                   enum width width, enum meaning meaning, const uint32_t *low,

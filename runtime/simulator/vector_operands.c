@@ -20,85 +20,87 @@ bool vector_accepts(struct wave *wave, const struct instruction *instruction, un
     return !refused;
 }
 
-// ---- DPP
-// -----------------------------------------------------------------------------------------
+// ---- DPP ----------------------------------------------------------------------------------------
 enum { NO_LANE = WAVE_LANES };
 
-static unsigned from_lane(unsigned lane, int distance, unsigned first, unsigned lanes) {
-    int source = (int)lane + distance;
-    return source < (int)first || source >= (int)(first + lanes) ? NO_LANE : (unsigned)source;
-}
-
-// The lane that `lane` reads, or NO_LANE where there is none.
-static unsigned dpp_lane(const struct instruction *instruction, unsigned lane) {
-    unsigned argument = instruction->dpp_argument, row = lane & ~15U, place = lane & 15;
+// The lane that each lane reads, or NO_LANE where there is none.
+static void dpp_lanes(const struct instruction *instruction, uint8_t from[WAVE_LANES]) {
+    const unsigned argument = instruction->dpp_argument;
+    const unsigned quad[4] = {argument & 3, argument >> 2 & 3, argument >> 4 & 3, argument >> 6};
+#define FROM(...)                                                                                  \
+    for (unsigned lane = 0; lane < WAVE_LANES; lane++)                                             \
+        from[lane] = (uint8_t)(__VA_ARGS__);                                                       \
+    break
     switch ((enum dpp)instruction->dpp) {
-    case DPP_QUAD_PERM:
-        return (lane & ~3U) | (argument >> 2 * (lane & 3) & 3);
-    case DPP_ROW_SHL:
-        return from_lane(lane, (int)argument, row, 16);
-    case DPP_ROW_SHR:
-        return from_lane(lane, -(int)argument, row, 16);
-    case DPP_ROW_ROR:
-        return row | ((place - argument) & 15);
-    case DPP_WAVE_SHL:
-        return from_lane(lane, 1, 0, WAVE_LANES);
-    case DPP_WAVE_ROL:
-        return (lane + 1) & 63;
-    case DPP_WAVE_SHR:
-        return from_lane(lane, -1, 0, WAVE_LANES);
-    case DPP_WAVE_ROR:
-        return (lane - 1) & 63;
-    case DPP_ROW_MIRROR:
-        return row | (15 - place);
-    case DPP_ROW_HALF_MIRROR:
-        return (lane & ~7U) | (7 - (lane & 7));
-    case DPP_ROW_BCAST_15:
-        return row ? row - 1 : NO_LANE;
-    case DPP_ROW_BCAST_31:
-        return lane >= 32 ? 31 : NO_LANE;
-    case DPP_ROW_NEWBCAST:
-        return row | (argument & 15);
     case DPP_NONE:
-        break;
+        FROM(lane);
+    case DPP_QUAD_PERM:
+        FROM((lane & ~3U) | quad[lane & 3]);
+    case DPP_ROW_SHL:
+        FROM((lane & 15) + argument < 16 ? lane + argument : NO_LANE);
+    case DPP_ROW_SHR:
+        FROM((lane & 15) >= argument ? lane - argument : NO_LANE);
+    case DPP_ROW_ROR:
+        FROM((lane & ~15U) | ((lane - argument) & 15));
+    case DPP_WAVE_SHL:
+        FROM(lane + 1); // the last one: NO_LANE
+    case DPP_WAVE_ROL:
+        FROM((lane + 1) & 63);
+    case DPP_WAVE_SHR:
+        FROM(lane ? lane - 1 : NO_LANE);
+    case DPP_WAVE_ROR:
+        FROM((lane - 1) & 63);
+    case DPP_ROW_MIRROR:
+        FROM(lane ^ 15);
+    case DPP_ROW_HALF_MIRROR:
+        FROM(lane ^ 7);
+    case DPP_ROW_BCAST_15:
+        FROM(lane >= 16 ? (lane & ~15U) - 1 : NO_LANE);
+    case DPP_ROW_BCAST_31:
+        FROM(lane >= 32 ? 31 : NO_LANE);
+    case DPP_ROW_NEWBCAST:
+        FROM((lane & ~15U) | (argument & 15));
     }
-    return lane;
+#undef FROM
 }
 
-// What lanes read that have a source: it lies within reach, and its lane is on.
+// Lanes that have a source: it lies within reach, and its lane is on.
 static uint64_t dpp_valid_lanes(const struct wave *wave, const struct instruction *instruction) {
+    uint8_t from[WAVE_LANES];
     uint64_t valid = 0, exec = wave_exec(wave);
-    for (unsigned lane = 0; lane < WAVE_LANES; lane++) {
-        unsigned source = dpp_lane(instruction, lane);
-        if (source != NO_LANE && exec >> source & 1)
-            valid |= UINT64_C(1) << lane;
-    }
+    dpp_lanes(instruction, from);
+    for (unsigned lane = 0; lane < WAVE_LANES; lane++)
+        if (from[lane] != NO_LANE)
+            valid |= (exec >> from[lane] & 1) << lane;
     return valid;
 }
 
 static void dpp_read(const struct wave *wave, const struct instruction *instruction,
                      const uint32_t *values, lane_words out) {
-    uint64_t exec = wave_exec(wave);
-    for (unsigned lane = 0; lane < WAVE_LANES; lane++) {
-        unsigned source = dpp_lane(instruction, lane);
-        out[lane] = source != NO_LANE && exec >> source & 1 ? values[source] : 0;
-    }
+    uint8_t from[WAVE_LANES];
+    uint32_t readable[WAVE_LANES + 1];
+    lane_words on;
+    dpp_lanes(instruction, from);
+    vector_spread(wave_exec(wave), on);
+    for (unsigned lane = 0; lane < WAVE_LANES; lane++)
+        readable[lane] = values[lane] & on[lane];
+    readable[NO_LANE] = 0;
+    for (unsigned lane = 0; lane < WAVE_LANES; lane++)
+        out[lane] = readable[from[lane]];
 }
 
 uint64_t vector_written_lanes(const struct wave *wave, const struct instruction *instruction) {
     uint64_t lanes = wave_exec(wave);
     if (instruction->dpp == DPP_NONE)
         return lanes;
-    for (unsigned bank = 0; bank < 16; bank++) {
-        bool on = instruction->row_mask >> bank / 4 & 1 && instruction->bank_mask >> bank % 4 & 1;
-        if (!on)
-            lanes &= ~(UINT64_C(0xf) << 4 * bank);
-    }
+    if (instruction->row_mask != 15 || instruction->bank_mask != 15)
+        for (unsigned bank = 0; bank < 16; bank++)
+            if (!(instruction->row_mask >> bank / 4 & instruction->bank_mask >> bank % 4 & 1))
+                lanes &= ~(UINT64_C(0xf) << 4 * bank);
     return instruction->bound_ctrl ? lanes : lanes & dpp_valid_lanes(wave, instruction);
 }
 
-// ---- sources
-// -------------------------------------------------------------------------------------
+// ---- sources ------------------------------------------------------------------------------------
 static bool scalar_value(struct wave *wave, const struct instruction *instruction,
                          const struct operand *operand, unsigned word, uint32_t *value) {
     *value = 0;
@@ -192,8 +194,7 @@ uint64_t vector_mask_source(struct wave *wave, const struct instruction *instruc
     return low | (uint64_t)high << 32;
 }
 
-// ---- destinations
-// --------------------------------------------------------------------------------
+// ---- destinations -------------------------------------------------------------------------------
 static void clamp_values(enum meaning meaning, lane_words low, lane_words high) {
     // Negative: 0 of all but -0, whose sign goes; NaN: 0 (DX10 clamp); above 1: 1. As integers.
     const uint32_t one = meaning == MEANING_F16   ? 0x3c00
@@ -274,8 +275,9 @@ void vector_write(struct wave *wave, const struct instruction *instruction, unsi
     vector_spread(vector_written_lanes(wave, instruction), lanes);
     if (instruction->is_sdwa) {
         merge_part(instruction, to[0], low, lanes);
-    } else if ((width == WIDTH_16_KEEPING || width == WIDTH_16_ZEROING) &&
-               into_high_half(instruction)) {
+    } else if (width == WIDTH_16_HIGH ||
+               ((width == WIDTH_16_KEEPING || width == WIDTH_16_ZEROING) &&
+                into_high_half(instruction))) {
         lane_words shifted;
         for (unsigned lane = 0; lane < WAVE_LANES; lane++)
             shifted[lane] = low[lane] << 16;
