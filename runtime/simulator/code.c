@@ -177,9 +177,9 @@ static bool place_operands(const struct decoding *decoding, struct instruction *
             operand = (struct operand){.kind = OPERAND_ABSENT};
         } else if (at == count) {
             return false;
-        } else if (*letter == 'n') {
-            int64_t number;
-            if (!piece_integer(operands[at++], &number))
+        } else if (*letter == 'n' || *letter == 'w') {
+            int64_t number = instruction->immediate;
+            if (!piece_integer(operands[at++], &number) && *letter == 'n')
                 return false;
             instruction->immediate = (uint32_t)number;
             optional = destination = also_source = false;

@@ -61,6 +61,13 @@ static inline uint64_t wave_exec(const struct wave *wave) {
 uint64_t wave_clock_cycles(const struct wave *wave);
 uint64_t wave_clock_ticks(const struct wave *wave);
 
+// What scalar instructions ask of the chip (chip.c): s_sleep, s_barrier, s_endpgm; and s_waitcnt,
+// until at most that many accesses are outstanding.
+void wave_sleep(struct wave *wave, uint32_t duration);
+void wave_barrier(struct wave *wave);
+void wave_end(struct wave *wave);
+void wave_wait(struct wave *wave, unsigned vector_memory, unsigned lds_and_scalar);
+
 // Ends the wave with a message about `instruction`; the first one stays.
 void wave_fail(struct wave *wave, const struct instruction *instruction, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
