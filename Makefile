@@ -155,11 +155,13 @@ $(TREE)/objects/generator/compile/worker/%.o: generator/compile/worker/%.c build
 	@echo "CC   $@"
 	$(Q)$(COMPILE) $(COMGR_CFLAGS) -c $< -o $@
 
-# The simulator's vector instructions are loops over lanes, compiled for any processor and, of x86,
-# for one with AVX2; products and sums are fused only where an instruction fuses them.
+# The simulator is loops over lanes. Its vector instructions are compiled for any processor and, of
+# x86, for one with AVX2; products and sums are fused only where an instruction fuses them.
+$(call objects,$(filter runtime/simulator/%,$(RUNTIME_SOURCES))): COMPILE += \
+    $(if $(SANITISE),,-O3)
 VECTOR_AVX2 := $(if $(filter x86_64,$(shell uname -m)),-mavx2 -mfma)
 $(call objects,$(filter runtime/simulator/vector%,$(RUNTIME_SOURCES))): COMPILE += \
-    -ffp-contract=off -fno-math-errno -fno-trapping-math $(if $(SANITISE),,-O3) \
+    -ffp-contract=off -fno-math-errno -fno-trapping-math \
     $(if $(VECTOR_AVX2),-DVECTOR_HAS_AVX2)
 $(TREE)/objects/runtime/simulator/vector_avx2.o: COMPILE += $(VECTOR_AVX2)
 

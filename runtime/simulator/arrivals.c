@@ -46,20 +46,33 @@ static void deliver_scalar(struct wave *wave, const struct arrival *arrival) {
     memcpy(&wave->scalars[arrival->first], arrival->data, arrival->words * sizeof(uint32_t));
 }
 
+void arrival_words_of_lanes(uint32_t *words, const unsigned char *data, uint32_t bytes) {
+    if (bytes == 16) {
+        for (unsigned lane = 0; lane < WAVE_LANES; lane++)
+            for (unsigned word = 0; word < 4; word++)
+                memcpy(&words[word * WAVE_LANES + lane], data + lane * 16 + word * 4, 4);
+        return;
+    }
+    const uint32_t whole = bytes / 4, rest = bytes % 4;
+    for (uint32_t word = 0; word < whole; word++)
+        for (unsigned lane = 0; lane < WAVE_LANES; lane++)
+            memcpy(&words[word * WAVE_LANES + lane], data + (size_t)lane * bytes + word * 4, 4);
+    for (unsigned lane = 0; rest && lane < WAVE_LANES; lane++) {
+        words[whole * WAVE_LANES + lane] = 0;
+        memcpy(&words[whole * WAVE_LANES + lane], data + (size_t)lane * bytes + whole * 4, rest);
+    }
+}
+
 static void deliver_words(struct wave *wave, const struct arrival *arrival) {
     const unsigned words = arrival->lane_bytes / 4;
-    const uint32_t *data = (const uint32_t *)(const void *)arrival->data;
     for (unsigned word = 0; word < words; word++) {
         uint32_t *to = wave->vectors[arrival->first + word];
-        if (arrival->lanes == UINT64_MAX) {
-            for (unsigned lane = 0; lane < WAVE_LANES; lane++)
-                to[lane] = data[lane * words + word];
-            continue;
-        }
-        for (uint64_t lanes = arrival->lanes; lanes; lanes &= lanes - 1) {
-            const unsigned lane = (unsigned)__builtin_ctzll(lanes);
-            to[lane] = data[lane * words + word];
-        }
+        const uint32_t *from = arrival->data + word * WAVE_LANES;
+        if (arrival->lanes == UINT64_MAX)
+            memcpy(to, from, WAVE_LANES * sizeof *to);
+        else
+            for (uint64_t lanes = arrival->lanes; lanes; lanes &= lanes - 1)
+                to[__builtin_ctzll(lanes)] = from[__builtin_ctzll(lanes)];
     }
 }
 
@@ -83,20 +96,23 @@ static void deliver_narrow(struct wave *wave, const struct arrival *arrival) {
     uint32_t *to = wave->vectors[arrival->first];
     for (uint64_t lanes = arrival->lanes; lanes; lanes &= lanes - 1) {
         const unsigned lane = (unsigned)__builtin_ctzll(lanes);
-        const unsigned char *at = arrival->data + (size_t)lane * arrival->lane_bytes;
-        uint32_t value = at[0];
-        if (arrival->lane_bytes == 2)
-            value |= (uint32_t)at[1] << 8;
-        to[lane] = widen(arrival, to[lane], value);
+        to[lane] = widen(arrival, to[lane], arrival->data[lane]);
     }
 }
 
 static void deliver(struct wave *wave, const struct arrival *arrival) {
     if (!arrival->has_result)
         return;
-    if (arrival->is_scalar)
+    if (arrival->is_scalar) {
         deliver_scalar(wave, arrival);
-    else if (arrival->widening == WIDENING_NONE)
+        return;
+    }
+    if (arrival->waits_for_memory) {
+        unsigned char lanes[ARRIVAL_DATA_BYTES];
+        memcpy(lanes, arrival->data, sizeof lanes);
+        arrival_words_of_lanes(arrival->data, lanes, arrival->lane_bytes);
+    }
+    if (arrival->widening == WIDENING_NONE)
         deliver_words(wave, arrival);
     else
         deliver_narrow(wave, arrival);
@@ -165,7 +181,7 @@ struct arrival *arrivals_add(struct wave *wave, enum wait_counter counter) {
         }
     }
     struct arrival *added = entry(queue, queue->count);
-    unsigned char *data = added->data ? added->data : malloc(ARRIVAL_DATA_BYTES);
+    uint32_t *data = added->data ? added->data : malloc(ARRIVAL_DATA_BYTES);
     *added = (struct arrival){.counter = counter, .data = data};
     if (!data) {
         wave_fail(wave, &wave->code->instructions[wave->next - 1], "out of memory");

@@ -9,6 +9,9 @@
 enum { VECTOR_MEMORY_MOST = 63, LDS_AND_SCALAR_MOST = 15 };
 enum { ARRIVAL_LANE_BYTES_MOST = 16 };
 
+// data[lane][bytes] to words[ceil(bytes / 4)][lane].
+void arrival_words_of_lanes(uint32_t *words, const unsigned char *data, uint32_t bytes);
+
 // How what memory gave becomes registers.
 enum widening {
     WIDENING_NONE, // whole words
@@ -29,7 +32,9 @@ struct arrival {
     uint16_t first;                // register
     uint16_t words;                // scalar registers
     uint64_t lanes;
-    unsigned char *data; // [WAVE_LANES][lane_bytes], of a scalar load [words * 4]
+    // What came: word by word as registers are, [ceil(lane_bytes / 4)][WAVE_LANES]; of a scalar
+    // load [words]; of an atomic lane by lane, [WAVE_LANES][lane_bytes].
+    uint32_t *data;
 };
 
 struct arrivals *arrivals_open(void); // NULL: no memory

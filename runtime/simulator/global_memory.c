@@ -68,8 +68,13 @@ static void load(struct wave *wave, const struct instruction *instruction, enum 
     arrival->lanes = access.lanes;
     arrival->widening = (uint8_t)widening;
     arrival->signed_bits = is_signed ? (uint8_t)(access.bytes * 8) : 0;
+    unsigned char data[WAVE_LANES * ARRIVAL_LANE_BYTES_MOST];
     unsigned bad_lane;
-    if (access.lanes && !memory_load(wave->workgroup->memory, &access, arrival->data, &bad_lane))
+    if (!access.lanes)
+        return;
+    if (memory_load(wave->workgroup->memory, &access, data, &bad_lane))
+        arrival_words_of_lanes(arrival->data, data, access.bytes);
+    else
         tell_bad_address(wave, instruction, addresses, bad_lane);
 }
 

@@ -43,12 +43,24 @@ static uint64_t conflict_cycles(const struct lds_access *access) {
     return cycles;
 }
 
-// Whether lane after lane has its own word behind the one before: then no two meet in a bank.
-static bool is_contiguous(const struct lds_access *access) {
-    uint32_t differences = 0;
-    for (uint32_t lane = 0; lane < WAVE_LANES; lane++)
-        differences |= access->addresses[lane] ^ (access->addresses[0] + lane * access->bytes);
-    return differences == 0;
+// Whether the lanes' words follow each other, or are all the same: then no two meet in a bank.
+static bool is_free_of_conflicts(const struct lds_access *access) {
+    const uint32_t *addresses = access->addresses, bytes = access->bytes;
+    uint32_t apart = 0, along = 0;
+    if (access->lanes == UINT64_MAX) {
+        for (uint32_t lane = 0; lane < WAVE_LANES; lane++) {
+            apart |= addresses[lane] ^ addresses[0];
+            along |= addresses[lane] ^ (addresses[0] + lane * bytes);
+        }
+        return apart == 0 || along == 0;
+    }
+    const uint32_t first = (uint32_t)__builtin_ctzll(access->lanes);
+    for (uint64_t lanes = access->lanes; lanes; lanes &= lanes - 1) {
+        const uint32_t lane = (uint32_t)__builtin_ctzll(lanes);
+        apart |= addresses[lane] ^ addresses[first];
+        along |= addresses[lane] ^ (addresses[first] + (lane - first) * bytes);
+    }
+    return apart == 0 || along == 0;
 }
 
 // Addresses of the active lanes: register + offset. False after telling where one leaves the LDS.
@@ -59,45 +71,51 @@ static bool take_addresses(struct wave *wave, const struct instruction *instruct
     access->bytes = bytes;
     access->lanes = wave_exec(wave);
     uint32_t highest = 0;
-    for (uint32_t lane = 0; lane < WAVE_LANES; lane++) {
+    for (uint32_t lane = 0; lane < WAVE_LANES; lane++)
         access->addresses[lane] = base[lane] + offset;
-        const uint32_t active = (uint32_t)(access->lanes >> lane & 1);
-        const uint32_t address = active * access->addresses[lane];
-        highest = address > highest ? address : highest;
-    }
+    if (access->lanes == UINT64_MAX)
+        for (uint32_t lane = 0; lane < WAVE_LANES; lane++)
+            highest = access->addresses[lane] > highest ? access->addresses[lane] : highest;
+    else
+        for (uint64_t lanes = access->lanes; lanes; lanes &= lanes - 1) {
+            const uint32_t address = access->addresses[__builtin_ctzll(lanes)];
+            highest = address > highest ? address : highest;
+        }
     const uint64_t end = (uint64_t)highest + bytes;
     if (access->lanes && end > workgroup->lds_bytes) {
         wave_fail(wave, instruction, "reaches byte 0x%" PRIx64 " of 0x%" PRIx32 " bytes of LDS",
                   end - 1, workgroup->lds_bytes);
         return false;
     }
-    // Wider accesses want their own alignment, unless the mode for unaligned ones is on: the
-    // compiler relies on it for 8 bytes and more.
     workgroup->counts.lds_bytes += (uint64_t)__builtin_popcountll(access->lanes) * bytes;
-    if (access->lanes && !is_contiguous(access))
+    if (access->lanes && !is_free_of_conflicts(access))
         workgroup->counts.lds_conflict_cycles += conflict_cycles(access);
     return true;
 }
 
 // ---- read ---------------------------------------------------------------------------------------
 
-// The lanes' [access->bytes] go to data, `stride` bytes from lane to lane.
+// The lanes' [access->bytes] become words: word w of lane l is words[w * WAVE_LANES + l].
 static void gather(const struct workgroup *workgroup, const struct lds_access *access,
-                   unsigned char *data, size_t stride) {
+                   uint32_t *words) {
     const unsigned char *lds = workgroup->lds;
-    if (access->lanes == UINT64_MAX && access->bytes == 4 && stride == 4) {
-        for (unsigned lane = 0; lane < WAVE_LANES; lane++)
-            memcpy(data + lane * 4, lds + access->addresses[lane], 4);
-        return;
+    const uint32_t whole = access->bytes / 4, rest = access->bytes % 4;
+    const bool all = access->lanes == UINT64_MAX;
+    for (uint32_t word = 0; word < whole; word++) {
+        uint32_t *to = words + word * WAVE_LANES;
+        if (all)
+            for (unsigned lane = 0; lane < WAVE_LANES; lane++)
+                memcpy(&to[lane], lds + access->addresses[lane] + word * 4, 4);
+        else
+            for (uint64_t lanes = access->lanes; lanes; lanes &= lanes - 1) {
+                const unsigned lane = (unsigned)__builtin_ctzll(lanes);
+                memcpy(&to[lane], lds + access->addresses[lane] + word * 4, 4);
+            }
     }
-    if (access->lanes == UINT64_MAX && access->bytes == 16 && stride == 16) {
-        for (unsigned lane = 0; lane < WAVE_LANES; lane++)
-            memcpy(data + lane * 16, lds + access->addresses[lane], 16);
-        return;
-    }
-    for (uint64_t lanes = access->lanes; lanes; lanes &= lanes - 1) {
+    for (uint64_t lanes = rest ? access->lanes : 0; lanes; lanes &= lanes - 1) {
         const unsigned lane = (unsigned)__builtin_ctzll(lanes);
-        memcpy(data + lane * stride, lds + access->addresses[lane], access->bytes);
+        const unsigned char *from = lds + access->addresses[lane];
+        words[lane] = rest == 1 ? from[0] : from[0] | (uint32_t)from[1] << 8;
     }
 }
 
@@ -124,7 +142,7 @@ static void read(struct wave *wave, const struct instruction *instruction, enum 
         return;
     arrival->widening = (uint8_t)widening;
     arrival->signed_bits = is_signed ? (uint8_t)(bytes * 8) : 0;
-    gather(wave->workgroup, &access, arrival->data, bytes);
+    gather(wave->workgroup, &access, arrival->data);
 }
 
 void lds_read(struct wave *wave, const struct instruction *instruction) {
@@ -158,8 +176,8 @@ static void read_two(struct wave *wave, const struct instruction *instruction, u
     struct arrival *arrival = expect(wave, instruction, 2 * bytes);
     if (!arrival)
         return;
-    gather(wave->workgroup, &first, arrival->data, 2 * (size_t)bytes);
-    gather(wave->workgroup, &second, arrival->data + bytes, 2 * (size_t)bytes);
+    gather(wave->workgroup, &first, arrival->data);
+    gather(wave->workgroup, &second, arrival->data + bytes / 4 * WAVE_LANES);
 }
 
 void lds_read_two(struct wave *wave, const struct instruction *instruction) {
@@ -256,8 +274,10 @@ static void modify(struct wave *wave, const struct instruction *instruction,
             atomic_result(operation, bytes, before, lane_value(wave, value, bytes, lane),
                           compares ? lane_value(wave, compared, bytes, lane) : 0);
         memcpy(at, &after, bytes);
-        if (returns)
-            memcpy(arrival->data + (size_t)lane * bytes, &before, bytes);
+        if (returns) {
+            arrival->data[lane] = (uint32_t)before;
+            arrival->data[WAVE_LANES + lane] = (uint32_t)(before >> 32);
+        }
     }
 }
 
@@ -304,8 +324,7 @@ void lds_swizzle(struct wave *wave, const struct instruction *instruction) {
     const uint32_t *from = wave->vectors[instruction->sources[0].first];
     for (unsigned lane = 0; lane < WAVE_LANES; lane++) {
         const unsigned source = swizzled(offset, lane);
-        const uint32_t value = arrival->lanes >> source & 1 ? from[source] : 0;
-        memcpy(arrival->data + lane * sizeof value, &value, sizeof value);
+        arrival->data[lane] = arrival->lanes >> source & 1 ? from[source] : 0;
     }
 }
 
@@ -318,8 +337,7 @@ void lds_permute_back(struct wave *wave, const struct instruction *instruction) 
     const uint32_t *from = wave->vectors[instruction->sources[1].first];
     for (unsigned lane = 0; lane < WAVE_LANES; lane++) {
         const unsigned source = (address[lane] + (uint32_t)instruction->offset) / 4 % WAVE_LANES;
-        const uint32_t value = arrival->lanes >> source & 1 ? from[source] : 0;
-        memcpy(arrival->data + lane * sizeof value, &value, sizeof value);
+        arrival->data[lane] = arrival->lanes >> source & 1 ? from[source] : 0;
     }
 }
 
@@ -335,7 +353,7 @@ void lds_permute(struct wave *wave, const struct instruction *instruction) {
     for (uint64_t lanes = arrival->lanes; lanes; lanes = lanes ^ first_bit(lanes)) {
         const unsigned lane = (unsigned)__builtin_ctzll(lanes);
         const unsigned to = (address[lane] + (uint32_t)instruction->offset) / 4 % WAVE_LANES;
-        memcpy(arrival->data + to * sizeof *from, &from[lane], sizeof *from);
+        arrival->data[to] = from[lane];
     }
 }
 
