@@ -2,6 +2,7 @@
 // the manifest tells. What it runs is what a GPU would load; how fast says nothing of a GPU.
 #include "runtime/backend/backend.h"
 #include "runtime/file_map.h"
+#include "runtime/kernel_arguments.h"
 #include "runtime/processors.h"
 #include "runtime/simulator/chip.h"
 
@@ -23,7 +24,7 @@ struct device {
     struct object object;
     struct chip *chip;
     struct device_usage usage;
-    uint64_t mailboxes_address; // of the newest launch
+    uint64_t addresses[ARGUMENT_COUNT]; // of the newest launch's arguments, 0 where it is none
 
     pthread_t thread;
     bool has_thread;
@@ -200,13 +201,10 @@ static bool sim_zero(struct device *device, const struct device_memory *memory,
 // ---- launch -------------------------------------------------------------------------------------
 
 // The plan's name of a mailbox.
-static bool name_mailbox(void *context, uint64_t address, char *text, size_t bytes) {
+static bool name_mailbox(const struct manifest *manifest, uint64_t offset, char *text,
+                         size_t bytes) {
     enum { PAIR_BYTES = 8 };
-    const struct device *device = context;
-    const struct manifest *manifest = device->manifest;
-    const uint64_t pair = (address - device->mailboxes_address) / PAIR_BYTES;
-    if (address < device->mailboxes_address || pair >= manifest->memory.mailbox_pairs)
-        return false;
+    const uint64_t pair = offset / PAIR_BYTES;
     for (size_t i = 0; i < manifest->mailbox_count; i++) {
         const struct manifest_mailbox *mailbox = &manifest->mailboxes[i];
         if (pair < mailbox->first_pair || pair - mailbox->first_pair >= mailbox->pairs)
@@ -216,6 +214,23 @@ static bool name_mailbox(void *context, uint64_t address, char *text, size_t byt
         return true;
     }
     return false;
+}
+
+// The argument that the address is behind: allocations are far apart, so that it is the nearest.
+static bool name_place(void *context, uint64_t address, char *text, size_t bytes) {
+    const struct device *device = context;
+    int nearest = -1;
+    for (int i = 0; i < ARGUMENT_COUNT; i++)
+        if (device->addresses[i] && device->addresses[i] <= address &&
+            (nearest < 0 || device->addresses[i] > device->addresses[nearest]))
+            nearest = i;
+    if (nearest < 0)
+        return false;
+    const uint64_t offset = address - device->addresses[nearest];
+    if (nearest != ARGUMENT_mailboxes || !name_mailbox(device->manifest, offset, text, bytes))
+        snprintf(text, bytes, "%s + 0x%" PRIx64,
+                 kernel_argument_name((enum kernel_argument)nearest), offset);
+    return true;
 }
 
 static void *run(void *pointer) {
@@ -239,7 +254,7 @@ static bool start(struct device *device, const void *argument_block, size_t byte
                                        .block = {kernel->threads_per_workgroup, 1, 1},
                                        .arguments = block,
                                        .argument_bytes = block_bytes,
-                                       .name = name_mailbox,
+                                       .name = name_place,
                                        .context = device};
     object_fill_hidden_arguments(wants, launch.grid, launch.block, block);
     const bool started = chip_start(device->chip, &launch, error);
@@ -247,12 +262,17 @@ static bool start(struct device *device, const void *argument_block, size_t byte
     return started;
 }
 
-static void find_mailboxes(struct device *device, const unsigned char *argument_block) {
+static void take_addresses(struct device *device, const unsigned char *argument_block) {
     const struct manifest_kernel *kernel = &device->manifest->kernel;
-    for (size_t i = 0; i < kernel->argument_count; i++)
-        if (strcmp(kernel->arguments[i].name, "mailboxes") == 0)
-            memcpy(&device->mailboxes_address, argument_block + kernel->arguments[i].offset,
-                   sizeof device->mailboxes_address);
+    memset(device->addresses, 0, sizeof device->addresses);
+    for (size_t i = 0; i < kernel->argument_count; i++) {
+        const struct manifest_argument *argument = &kernel->arguments[i];
+        const enum kernel_argument known = kernel_argument_by_name(argument->name);
+        // Addresses are of 8 bytes, and so is one number.
+        if (argument->bytes == sizeof device->addresses[known] && known != ARGUMENT_timeout_ns)
+            memcpy(&device->addresses[known], argument_block + argument->offset,
+                   sizeof device->addresses[known]);
+    }
 }
 
 static bool sim_launch(struct device *device, const void *argument_block, size_t bytes,
@@ -262,7 +282,7 @@ static bool sim_launch(struct device *device, const void *argument_block, size_t
         return monogen_fail(error, MONOGEN_BAD_USAGE,
                             "the argument block has %zu bytes, but the kernel takes %zu", bytes,
                             device->manifest->kernel.argument_block_bytes);
-    find_mailboxes(device, argument_block);
+    take_addresses(device, argument_block);
     if (!start(device, argument_block, bytes, error))
         return false;
     atomic_store(&device->stop, false);

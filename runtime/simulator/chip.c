@@ -15,7 +15,9 @@
 enum {
     SLICE_INSTRUCTIONS = 256, // of a wave before the next one of its workgroup goes on
     SLICES_PER_TURN = 16,
-    QUIET_TURNS_MOST = 8, // with every wave asleep: a deadlock
+    // With every wave asleep: a deadlock. Emitted kernels look at the clock and at what other CUs
+    // report at each 64th poll only.
+    QUIET_TURNS_MOST = 200,
     THREADS_MOST = 64
 };
 
@@ -252,7 +254,8 @@ static void run_xcd(struct chip *chip, uint32_t xcd) {
 
 // What the waves wait for now.
 struct standing {
-    uint32_t alive, ready, waiting;
+    uint32_t alive, ready;
+    uint64_t where; // a digest of where in the code all waves are
     const struct wave *failed;
 };
 
@@ -272,6 +275,7 @@ static struct standing wake_waves(struct chip *chip, bool wake) {
             else if (wave->state == WAVE_ASLEEP && wake)
                 wave->state = WAVE_READY;
             standing.alive += wave->state != WAVE_ENDED;
+            standing.where = (standing.where ^ wave->next) * 0x100000001B3u;
             standing.ready += wave->state == WAVE_READY;
         }
     }
@@ -307,7 +311,10 @@ static enum end settle(struct chip *chip, struct monogen_error *error) {
         chip->quiet_turns = 0;
         return END_NOT_YET;
     }
-    // All sleep: perhaps for a time that goes by.
+    // All sleep: perhaps for a time that goes by, or on their way out after a fault.
+    if (standing.where != chip->where)
+        chip->quiet_turns = 0;
+    chip->where = standing.where;
     if (++chip->quiet_turns > QUIET_TURNS_MOST) {
         deadlock_fail(chip, error);
         return END_FAILED;

@@ -28,6 +28,7 @@ struct chip {
     uint64_t turns, time_ns;
     uint64_t version; // of memory, when sleeping waves were last woken
     uint32_t quiet_turns;
+    uint64_t where; // the waves were in the newest of them
 };
 
 // A stream of numbers that a seed begins: splitmix64.

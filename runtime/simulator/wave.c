@@ -15,8 +15,9 @@ void wave_fail(struct wave *wave, const struct instruction *instruction, const c
     const char *text = instruction->kind->name;
     if (wave->code)
         text = code_text(wave->code, instruction, &length);
-    int used = snprintf(wave->message, sizeof wave->message, "0x%" PRIx64 ": %.*s: ",
-                        instruction->address, (int)(length < 160 ? length : 160), text);
+    int used =
+        snprintf(wave->message, sizeof wave->message, "0x%" PRIx64 ": %.*s: ", instruction->address,
+                 (int)(length < 160 ? length : 160), text);
     va_list values;
     va_start(values, format);
     vsnprintf(wave->message + used, sizeof wave->message - (size_t)used, format, values);
