@@ -54,6 +54,7 @@ plan {
     register_granule = 0,
     waves_per_simd_max = 0,
     xcds = { { xcd = 0, iod = 0, first_cu = 0, cus = 3 } },
+    chip = { iod_of_xcd = {}, cus_per_xcd = 0, simds_per_cu = 0, cache_line_bytes = 0, l1_bytes = 0, l1_ways = 0, l2_bytes = 0, l2_ways = 0, clock_mhz = 0, realtime_mhz = 0, handoff_ns = 0 },
   },
   engine = {
     name = "rows_scalar",

@@ -51,7 +51,8 @@ static const struct room {
       "runtime/processors.h", "runtime/backend/backend.h", "runtime/tokenizer/tokenizer.h"}},
     {"generator", {"generator/base/version.h", "generator/commands"}}, // main.c
     {"runtime", {"runtime/backend/backend.h", "runtime/tokenizer/tokenizer.h"}},
-    {"runtime/backend", {"runtime"}},
+    {"runtime/backend", {"runtime", "runtime/simulator/chip.h"}},
+    {"runtime/simulator", {"runtime/error.h", "runtime/file_map.h", "runtime/processors.h"}},
     {"runtime/tokenizer", {"runtime"}},
 };
 

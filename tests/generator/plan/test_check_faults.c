@@ -103,6 +103,18 @@ static const struct {
     {"cost", "handoff_us", ANY},
     {"cost", "total_us_low", ANY},
     {"cost", "total_us_high", ANY},
+    // what the simulator executes the kernel on, which knows nothing of it
+    {"chip", "cus_per_xcd", ANY},
+    {"chip", "simds_per_cu", ANY},
+    {"chip", "cache_line_bytes", ANY},
+    {"chip", "l1_bytes", ANY},
+    {"chip", "l1_ways", ANY},
+    {"chip", "l2_bytes", ANY},
+    {"chip", "l2_ways", ANY},
+    {"chip", "clock_mhz", ANY},
+    {"chip", "realtime_mhz", ANY},
+    {"chip", "handoff_ns", ANY},
+    {"chip", "iod_of_xcd", ANY},
     // the machine and the compiler's part
     {"machine", "name", ANY},
     {"machine", "isa", ANY},
