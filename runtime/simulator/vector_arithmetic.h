@@ -295,9 +295,11 @@ static inline double sin_turns(double turns) {
     double folded = fabs(turns) > 0.25 ? copysign(0.5, turns) - turns : turns;
     return sin(folded * 6.283185307179586);
 }
-static inline float sin_f32(float a) { return (float)sin_turns(remainder((double)a, 1.0)); }
-static inline float cos_f32(float a) {
-    return (float)sin_turns(0.25 - fabs(remainder((double)a, 1.0)));
+static inline double part_of_turn(float a) {
+    double turns = (double)a;
+    return fabs(turns) <= 0.5 ? turns : turns - rint(turns);
 }
+static inline float sin_f32(float a) { return (float)sin_turns(part_of_turn(a)); }
+static inline float cos_f32(float a) { return (float)sin_turns(0.25 - fabs(part_of_turn(a))); }
 
 #endif

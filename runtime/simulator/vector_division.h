@@ -18,8 +18,9 @@ static inline int32_t division_scale(int32_t numerator, int32_t denominator, int
     *later = true;
     if (numerator - denominator >= near)
         return is_denominator ? power : 0;
+    // The reference says `power` here, but that overflows.
     if (!denominator_is_subnormal && reciprocal_is_subnormal && quotient_is_subnormal)
-        return is_denominator ? power : 0;
+        return is_denominator ? -power : 0;
     if (!denominator_is_subnormal && !reciprocal_is_subnormal && quotient_is_subnormal)
         return is_numerator ? power : 0;
     *later = false;
@@ -72,10 +73,10 @@ static inline double div_fmas_f64(double a, double b, double c, bool scaled) {
         return sum;
     if (exponent_of_f64(c) > 1023)
         return sum * 0x1p128;
-    if (!(fabs(sum) < 0x1p-893))
+    if (!(fabs(sum) < 0x1p-894))
         return sum * 0x1p-128;
     // Becomes subnormal. Beside a large number the last place is the one that it will have.
-    double large = 0x1.8p-894, high = large + c;
+    double large = copysign(0x1p-894, c), high = large + c;
     double low = c - (high - large); // exact
     return (fma(a, b, low) + high - large) * 0x1p-128;
 }
@@ -94,6 +95,8 @@ static inline float div_fixup_f32(float quotient, float denominator, float numer
     else if (isinf(denominator) || numerator == 0 ||
              exponent_of_f32(numerator) - exponent_of_f32(denominator) < -150)
         magnitude = 0;
+    else if (!isfinite(quotient)) // overflowed on the way, and may have become a NaN
+        magnitude = INFINITY;
     return f32_of(bits_of(magnitude) | sign);
 }
 
@@ -111,6 +114,8 @@ static inline double div_fixup_f64(double quotient, double denominator, double n
     else if (isinf(denominator) || numerator == 0 ||
              exponent_of_f64(numerator) - exponent_of_f64(denominator) < -1075)
         magnitude = 0;
+    else if (!isfinite(quotient))
+        magnitude = (double)INFINITY;
     return f64_of(bits_of_f64(magnitude) | sign);
 }
 

@@ -11,8 +11,8 @@ void wave_fail(struct wave *wave, const struct instruction *instruction, const c
     if (wave->state == WAVE_FAILED)
         return;
     wave->state = WAVE_FAILED;
-    size_t length = strlen(instruction->kind->name);
-    const char *text = instruction->kind->name;
+    const char *text = instruction->kind ? instruction->kind->name : "no instruction";
+    size_t length = strlen(text);
     if (wave->code)
         text = code_text(wave->code, instruction, &length);
     int used =
