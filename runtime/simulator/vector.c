@@ -70,6 +70,7 @@
 #define LETTER_i64 "l"
 #define LETTER_f64 "d"
 #define LETTER_x64 "d"
+#define LETTER_b64 "l"
 
 #define ROW_OF(class, name, operands, function) {#name, operands, function, class, 0},
 #define ROW(name, operands, function) ROW_OF(CLASS_VECTOR_ALU, name, operands, function)

@@ -30,6 +30,7 @@
 #define SOURCE_i64(x, s) SOURCE_WORDS(x, s, MEANING_INTEGER, MEANING_INTEGER)
 #define SOURCE_f64(x, s) SOURCE_WORDS(x, s, MEANING_F64_LOW, MEANING_F64_HIGH)
 #define SOURCE_x64(x, s) SOURCE_WORDS(x, s, MEANING_F64_LOW, MEANING_F64_HIGH)
+#define SOURCE_b64(x, s) SOURCE_x64(x, s)
 
 #define VALUE_u32(x) const uint32_t x = x##_words[lane]
 #define VALUE_i32(x) const int32_t x = (int32_t)x##_words[lane]
@@ -44,6 +45,7 @@
 #define VALUE_i64(x) const int64_t x = (int64_t)pair_of(x##_words[lane], x##_high[lane])
 #define VALUE_f64(x) const double x = f64_of(pair_of(x##_words[lane], x##_high[lane]))
 #define VALUE_x64(x) const uint64_t x = pair_of(x##_words[lane], x##_high[lane])
+#define VALUE_b64(x) VALUE_x64(x)
 
 #define RESULT_WORDS(...)                                                                          \
     const uint64_t result = (__VA_ARGS__);                                                         \
@@ -110,6 +112,7 @@
 #define TAKES_i64 0
 #define TAKES_f64 0
 #define TAKES_x64 0
+#define TAKES_b64 0
 
 // ---- results ------------------------------------------------------------------------------------
 // The arrays
