@@ -52,7 +52,7 @@ static inline double div_scale_f64(double value, double denominator, double nume
     if (numerator == 0 || denominator == 0)
         return f64_of(UINT64_C(0x7ff8000000000000));
     int32_t power =
-        division_scale(exponent_of_f64(numerator), exponent_of_f64(denominator), 768, 53, 128,
+        division_scale(exponent_of_f64(numerator), exponent_of_f64(denominator), 3 * 256, 53, 128,
                        fabs(denominator) < 0x1p-1022, reciprocal != 0 && reciprocal < 0x1p-1022,
                        quotient < 0x1p-1022, bits_of_f64(value) == bits_of_f64(denominator),
                        bits_of_f64(value) == bits_of_f64(numerator), later);
