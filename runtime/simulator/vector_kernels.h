@@ -55,6 +55,7 @@
 #define RESULT_i32(...) low[lane] = (uint32_t)(__VA_ARGS__)
 #define RESULT_f32(...) low[lane] = bits_of(__VA_ARGS__)
 #define RESULT_x32(...) low[lane] = (__VA_ARGS__)
+#define RESULT_h2(...) low[lane] = (__VA_ARGS__)
 #define RESULT_u16(...) low[lane] = (uint16_t)(__VA_ARGS__)
 #define RESULT_k16(...) low[lane] = (uint16_t)(__VA_ARGS__)
 #define RESULT_f16(...) low[lane] = f16_bits(__VA_ARGS__)
@@ -67,6 +68,7 @@
 #define DESTINATION_i32 WIDTH_32, MEANING_INTEGER
 #define DESTINATION_f32 WIDTH_32, MEANING_F32
 #define DESTINATION_x32 WIDTH_32, MEANING_F32
+#define DESTINATION_h2 WIDTH_32, MEANING_INTEGER
 #define DESTINATION_u16 WIDTH_16_ZEROING, MEANING_INTEGER_16
 #define DESTINATION_k16 WIDTH_16_KEEPING, MEANING_INTEGER_16
 #define DESTINATION_f16 WIDTH_16_ZEROING, MEANING_F16
@@ -79,6 +81,7 @@
 #define WORDS_i32 1
 #define WORDS_f32 1
 #define WORDS_x32 1
+#define WORDS_h2 1
 #define WORDS_u16 1
 #define WORDS_k16 1
 #define WORDS_f16 1
@@ -91,6 +94,7 @@
 #define ACCEPTS_i32 0
 #define ACCEPTS_f32 ACCEPTS_CLAMP
 #define ACCEPTS_x32 ACCEPTS_CLAMP
+#define ACCEPTS_h2 0
 #define ACCEPTS_u16 0
 #define ACCEPTS_k16 0
 #define ACCEPTS_f16 ACCEPTS_CLAMP
