@@ -54,6 +54,11 @@ static inline float f32_to_odd(double value) {
 static inline float fma_f16(float a, float b, float c) {
     return f32_to_odd(fma_to_odd((double)a, (double)b, (double)c));
 }
+static inline uint32_t pk_fma_f16(uint32_t a, uint32_t b, uint32_t c) {
+    float low = fma_f16(f32_of_f16(a & 0xffff), f32_of_f16(b & 0xffff), f32_of_f16(c & 0xffff));
+    float high = fma_f16(f32_of_f16(a >> 16), f32_of_f16(b >> 16), f32_of_f16(c >> 16));
+    return pack_16(f16_bits(low), f16_bits(high));
+}
 // Each product and sum as f32, in this order; reads and makes no subnormal f32.
 static inline float dot2_f32_f16(uint32_t a, uint32_t b, float c) {
     float sum = without_subnormals(c);

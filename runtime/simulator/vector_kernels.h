@@ -3,132 +3,20 @@
 #include "runtime/simulator/vector.h"
 #include "runtime/simulator/vector_division.h"
 #include "runtime/simulator/vector_formats.h"
-
-// ---- types --------------------------------------------------------------------------------------
-// SOURCE_T:
-// where a source's words are. VALUE_T: its value of a lane. RESULT_T: a lane's result into its
-// place. WORDS_T, WIDTH_T, MEANING_T of a destination. ACCEPTS_T, TAKES_T: modifiers of a
-// destination, of a source.
-#define SOURCE_WORD(x, s, meaning)                                                                 \
-    lane_words x##_scratch;                                                                        \
-    const uint32_t *const x##_words = vector_source(wave, instruction, s, 0, meaning, x##_scratch)
-#define SOURCE_WORDS(x, s, meaning_low, meaning_high)                                              \
-    SOURCE_WORD(x, s, meaning_low);                                                                \
-    lane_words x##_high_scratch;                                                                   \
-    const uint32_t *const x##_high =                                                               \
-        vector_source(wave, instruction, s, 1, meaning_high, x##_high_scratch)
-#define SOURCE_u32(x, s) SOURCE_WORD(x, s, MEANING_INTEGER)
-#define SOURCE_i32(x, s) SOURCE_WORD(x, s, MEANING_INTEGER)
-#define SOURCE_f32(x, s) SOURCE_WORD(x, s, MEANING_F32)
-#define SOURCE_x32(x, s) SOURCE_WORD(x, s, MEANING_F32)
-#define SOURCE_h2(x, s) SOURCE_WORD(x, s, MEANING_INTEGER)
-#define SOURCE_u16(x, s) SOURCE_WORD(x, s, MEANING_INTEGER_16)
-#define SOURCE_i16(x, s) SOURCE_WORD(x, s, MEANING_INTEGER_16)
-#define SOURCE_f16(x, s) SOURCE_WORD(x, s, MEANING_F16)
-#define SOURCE_x16(x, s) SOURCE_WORD(x, s, MEANING_F16)
-#define SOURCE_u64(x, s) SOURCE_WORDS(x, s, MEANING_INTEGER, MEANING_INTEGER)
-#define SOURCE_i64(x, s) SOURCE_WORDS(x, s, MEANING_INTEGER, MEANING_INTEGER)
-#define SOURCE_f64(x, s) SOURCE_WORDS(x, s, MEANING_F64_LOW, MEANING_F64_HIGH)
-#define SOURCE_x64(x, s) SOURCE_WORDS(x, s, MEANING_F64_LOW, MEANING_F64_HIGH)
-#define SOURCE_b64(x, s) SOURCE_x64(x, s)
-
-#define VALUE_u32(x) const uint32_t x = x##_words[lane]
-#define VALUE_i32(x) const int32_t x = (int32_t)x##_words[lane]
-#define VALUE_f32(x) const float x = f32_of(x##_words[lane])
-#define VALUE_x32(x) const uint32_t x = x##_words[lane]
-#define VALUE_h2(x) const uint32_t x = x##_words[lane]
-#define VALUE_u16(x) const uint16_t x = (uint16_t)x##_words[lane]
-#define VALUE_i16(x) const int16_t x = (int16_t)x##_words[lane]
-#define VALUE_f16(x) const float x = f32_of_f16(x##_words[lane])
-#define VALUE_x16(x) const uint16_t x = (uint16_t)x##_words[lane]
-#define VALUE_u64(x) const uint64_t x = pair_of(x##_words[lane], x##_high[lane])
-#define VALUE_i64(x) const int64_t x = (int64_t)pair_of(x##_words[lane], x##_high[lane])
-#define VALUE_f64(x) const double x = f64_of(pair_of(x##_words[lane], x##_high[lane]))
-#define VALUE_x64(x) const uint64_t x = pair_of(x##_words[lane], x##_high[lane])
-#define VALUE_b64(x) VALUE_x64(x)
-
-#define RESULT_WORDS(...)                                                                          \
-    const uint64_t result = (__VA_ARGS__);                                                         \
-    low[lane] = (uint32_t)result;                                                                  \
-    high[lane] = (uint32_t)(result >> 32)
-#define RESULT_u32(...) low[lane] = (uint32_t)(__VA_ARGS__)
-#define RESULT_i32(...) low[lane] = (uint32_t)(__VA_ARGS__)
-#define RESULT_f32(...) low[lane] = bits_of(__VA_ARGS__)
-#define RESULT_x32(...) low[lane] = (__VA_ARGS__)
-#define RESULT_h2(...) low[lane] = (__VA_ARGS__)
-#define RESULT_u16(...) low[lane] = (uint16_t)(__VA_ARGS__)
-#define RESULT_k16(...) low[lane] = (uint16_t)(__VA_ARGS__)
-#define RESULT_f16(...) low[lane] = f16_bits(__VA_ARGS__)
-#define RESULT_kf16(...) low[lane] = f16_bits(__VA_ARGS__)
-#define RESULT_u64(...) RESULT_WORDS(__VA_ARGS__)
-#define RESULT_x64(...) RESULT_WORDS(__VA_ARGS__)
-#define RESULT_f64(...) RESULT_WORDS(bits_of_f64(__VA_ARGS__))
-
-#define DESTINATION_u32 WIDTH_32, MEANING_INTEGER
-#define DESTINATION_i32 WIDTH_32, MEANING_INTEGER
-#define DESTINATION_f32 WIDTH_32, MEANING_F32
-#define DESTINATION_x32 WIDTH_32, MEANING_F32
-#define DESTINATION_h2 WIDTH_32, MEANING_INTEGER
-#define DESTINATION_u16 WIDTH_16_ZEROING, MEANING_INTEGER_16
-#define DESTINATION_k16 WIDTH_16_KEEPING, MEANING_INTEGER_16
-#define DESTINATION_f16 WIDTH_16_ZEROING, MEANING_F16
-#define DESTINATION_kf16 WIDTH_16_KEEPING, MEANING_F16
-#define DESTINATION_u64 WIDTH_64, MEANING_INTEGER
-#define DESTINATION_x64 WIDTH_64, MEANING_F64_HIGH
-#define DESTINATION_f64 WIDTH_64, MEANING_F64_HIGH
-
-#define WORDS_u32 1
-#define WORDS_i32 1
-#define WORDS_f32 1
-#define WORDS_x32 1
-#define WORDS_h2 1
-#define WORDS_u16 1
-#define WORDS_k16 1
-#define WORDS_f16 1
-#define WORDS_kf16 1
-#define WORDS_u64 2
-#define WORDS_x64 2
-#define WORDS_f64 2
-
-#define ACCEPTS_u32 0
-#define ACCEPTS_i32 0
-#define ACCEPTS_f32 ACCEPTS_CLAMP
-#define ACCEPTS_x32 ACCEPTS_CLAMP
-#define ACCEPTS_h2 0
-#define ACCEPTS_u16 0
-#define ACCEPTS_k16 0
-#define ACCEPTS_f16 ACCEPTS_CLAMP
-#define ACCEPTS_kf16 ACCEPTS_CLAMP
-#define ACCEPTS_u64 0
-#define ACCEPTS_x64 ACCEPTS_CLAMP
-#define ACCEPTS_f64 ACCEPTS_CLAMP
-
-#define TAKES_u32 0
-#define TAKES_i32 0
-#define TAKES_f32 0
-#define TAKES_x32 0
-#define TAKES_h2 0
-#define TAKES_u16 ACCEPTS_HALVES
-#define TAKES_i16 ACCEPTS_HALVES
-#define TAKES_f16 ACCEPTS_HALVES
-#define TAKES_x16 ACCEPTS_HALVES
-#define TAKES_u64 0
-#define TAKES_i64 0
-#define TAKES_f64 0
-#define TAKES_x64 0
-#define TAKES_b64 0
+#include "runtime/simulator/vector_types.h"
 
 // ---- results ------------------------------------------------------------------------------------
-// The arrays
-// `low` and `high` that a loop fills: registers, or scratch where a result keeps half of its
-// register (as these destinations do) or not all lanes are written as they come.
-#define KEEPS(width, meaning) ((width) == WIDTH_16_KEEPING)
-#define KEEPS_OF(destination) KEEPS(destination)
+// The arrays `low` and `high` that a loop fills: registers, or scratch where a result keeps half of
+// its register or not all lanes are written as they come.
+static inline bool keeps_half(enum width width, enum meaning meaning) {
+    (void)meaning;
+    return width == WIDTH_16_KEEPING;
+}
 #define BEGIN(D, accepts)                                                                          \
     bool direct;                                                                                   \
     if (!vector_begin(wave, instruction, ACCEPTS_##D | (accepts), WORDS_##D, &direct))             \
         return;                                                                                    \
-    direct = direct && !KEEPS_OF(DESTINATION_##D);                                                 \
+    direct = direct && !keeps_half(DESTINATION_##D);                                               \
     lane_words low_scratch, high_scratch;                                                          \
     uint32_t *const low = vector_result(wave, instruction, 0, 0, direct, low_scratch);             \
     uint32_t *const high =                                                                         \
@@ -399,8 +287,8 @@ static inline const uint32_t *halves_source(struct wave *wave,
 #include "runtime/simulator/vector_instructions.def"
 
 // ---- functions that are no expression of a row --------------------------------------------------
-// Two words of two sources: op_sel picks the
-// first's for the low one, the second's for the high one.
+// Two words of two sources: op_sel picks the first's for the low one, the second's for the high
+// one.
 KERNEL(vector_pk_mov) {
     BEGIN(u64, ACCEPTS_PACKING);
     lane_words a_scratch, b_scratch;

@@ -349,6 +349,8 @@ static void halves_and_mixtures(void **state) {
         {"v_pk_add_f16", 0x40003c00, 0x3c003c00, 0, 0x42004000},
         {"v_pk_mul_f16", 0x40004000, 0x3c004200, 0, 0x40004600},
         {"v_pk_fma_f16", 0x40004000, 0x3c004200, 0x3c003c00, 0x42004700},
+        {"v_pk_fmac_f16", 0x40004000, 0x3c004200, 0x3c003c00, 0x42004700},
+        {"v_cvt_pknorm_i16_f16", 0x3c00, 0xc000, 0, 0x80017fff},
         {"v_pk_max_f16", 0x4000bc00, 0x3c007e00, 0, 0x4000bc00},
         {"v_pk_add_u16", 0xffff0001, 0x00020002, 0, 0x00010003},
         {"v_pk_sub_i16", 0x00010001, 0x00020000, 0, 0xffff0001},
