@@ -99,7 +99,8 @@ static bool file_equals(const char *folder, const char *name, const struct text 
     size_t length = 0;
     const char *bytes = file_read(&arena, arena_format(&arena, "%s/%s", folder, name), text->length,
                                   &length, &quiet);
-    const bool equal = bytes && length == text->length && memcmp(bytes, text->bytes, length) == 0;
+    const bool equal =
+        bytes && length == text->length && (length == 0 || memcmp(bytes, text->bytes, length) == 0);
     diagnostics_close(&quiet);
     arena_close(&arena);
     return equal;

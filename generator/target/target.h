@@ -30,7 +30,7 @@ struct target {
     // What executing its kernels without the chip takes; all 0: that is not possible.
     int simds_per_cu, cache_line_bytes, l1_bytes, l1_ways, l2_bytes, l2_ways;
     int clock_mhz, realtime_mhz;
-    int64_t memory_bytes;                                         // 0: unknown
+    int64_t memory_bytes; // 0: unknown
     double sweep_gbps[2]; // lowest and highest measured read bandwidth
     double cu_gbps;       // of one CU where few read; 0: no more than its share of the sweep
     double merge_ns;      // that the merge of attention's splits adds to a layer; 0: as a hand-off

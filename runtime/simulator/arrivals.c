@@ -159,9 +159,9 @@ static bool drain(struct wave *wave, enum wait_counter counter, unsigned left) {
 void arrivals_wait(struct wave *wave, unsigned vector_memory, unsigned lds_and_scalar) {
     wave->arrivals->wait_for[COUNTER_VECTOR_MEMORY] = vector_memory;
     wave->arrivals->wait_for[COUNTER_LDS_AND_SCALAR] = lds_and_scalar;
-    const bool there = drain(wave, COUNTER_VECTOR_MEMORY, vector_memory) &
-                       drain(wave, COUNTER_LDS_AND_SCALAR, lds_and_scalar);
-    wave->state = there ? WAVE_READY : WAVE_WAITING;
+    const bool vectors = drain(wave, COUNTER_VECTOR_MEMORY, vector_memory);
+    const bool others = drain(wave, COUNTER_LDS_AND_SCALAR, lds_and_scalar);
+    wave->state = vectors && others ? WAVE_READY : WAVE_WAITING;
 }
 
 void arrivals_resume(struct wave *wave) {

@@ -34,7 +34,7 @@ static void checkpoints_are_right(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char folder[128];
         snprintf(folder, sizeof folder, "%s/%s", bundled, names[i]);
-        verify(folder, "--steps 2");
+        verify(folder, "--steps 1");
         verify(folder, "--steps 1 --kv bf16 --seed 1");
     }
     verify(austen, all_tests_wanted() ? "" : "--steps 1");
@@ -43,10 +43,10 @@ static void checkpoints_are_right(void **state) {
 // ---- the same for every seed
 // ----------------------------------------------------------------------
 
-enum { TOKENS = 8 };
+enum { TOKENS = 3 };
 
 static float *logits_with_seed(const char *folder, uint64_t seed, uint32_t *vocab) {
-    static const uint32_t tokens[TOKENS] = {0, 17, 500, 3, 1200, 64, 9, 2000};
+    static const uint32_t tokens[TOKENS] = {0, 500, 1200};
     const struct monogen_options options = {
         .kernel_folder = folder, .weights_folder = austen, .device = "sim", .device_seed = seed};
     struct monogen_error error;
@@ -116,7 +116,7 @@ static const char *edited_source(const char *name, const char *part, const char 
 
 static void expect_fault(const char *source, const char *part) {
     char line[1024];
-    snprintf(line, sizeof line, "run austen-3m --device sim -n 4 --tokens 0,17,500 --source '%s'",
+    snprintf(line, sizeof line, "run austen-3m --device sim -n 1 --tokens 0,17 --source '%s'",
              source);
     program_expect_failure(3, part, line);
 }

@@ -136,7 +136,8 @@ static void lds_must_fit_a_workgroup(void **state) {
         "object, but device 0 (NVIDIA H100 80GB HBM3) gives it 232448\n"
         "  note: generate with a smaller --set lds_bytes=N");
     fixture->manifest.kernel.lds_bytes--;
-    struct device *device = backend_cuda.open(&fixture->manifest, fixture->folder, 0, &fixture->error);
+    struct device *device =
+        backend_cuda.open(&fixture->manifest, fixture->folder, 0, &fixture->error);
     assert_non_null(device);
     assert_non_null(strstr(fixture->fake->log, "cuFuncSetAttribute 8 to 232336\n"));
     backend_cuda.close(device);
@@ -179,7 +180,8 @@ static int nvml_users(const char *path) {
 
 static struct device *open_with_nvml(struct gpu_fixture *fixture, const char *path) {
     setenv("MONOGEN_NVML_LIBRARY", path, 1);
-    struct device *device = backend_cuda.open(&fixture->manifest, fixture->folder, 0, &fixture->error);
+    struct device *device =
+        backend_cuda.open(&fixture->manifest, fixture->folder, 0, &fixture->error);
     if (!device)
         fail_msg("%s", fixture->error.message);
     gpu_fixture_forget_calls(fixture);
