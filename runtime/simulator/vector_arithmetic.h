@@ -3,28 +3,20 @@
 #ifndef RUNTIME_SIMULATOR_VECTOR_ARITHMETIC_H
 #define RUNTIME_SIMULATOR_VECTOR_ARITHMETIC_H
 
+#include "runtime/float_formats.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 // ---- bits ---------------------------------------------------------------------------------------
-static inline float f32_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-static inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-static inline double f64_of(uint64_t bits) {
+static inline double f64_from_bits(uint64_t bits) {
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
-static inline uint64_t bits_of_f64(double value) {
+static inline uint64_t f64_bits(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
@@ -33,10 +25,10 @@ static inline uint64_t pair_of(uint32_t low, uint32_t high) { return low | (uint
 
 // ---- minima and maxima, as the IEEE mode has them -----------------------------------------------
 static inline bool is_signalling(float a) {
-    uint32_t bits = bits_of(a);
+    uint32_t bits = f32_bits(a);
     return (bits & 0x7fffffff) > 0x7f800000 && !(bits & 0x00400000);
 }
-static inline float quiet(float a) { return f32_of(bits_of(a) | 0x00400000); }
+static inline float quiet(float a) { return f32_from_bits(f32_bits(a) | 0x00400000); }
 // One of them a NaN: a signalling one, quietened, before the other, and a number before a quiet
 // one.
 static inline float of_nans(float a, float b) {
@@ -44,12 +36,12 @@ static inline float of_nans(float a, float b) {
     return is_signalling(a) ? quiet(a) : other;
 }
 static inline float min_f32(float a, float b) {
-    float equal = f32_of(bits_of(a) | bits_of(b)); // -0 below +0
+    float equal = f32_from_bits(f32_bits(a) | f32_bits(b)); // -0 below +0
     float ordered = a < b ? a : a > b ? b : equal;
     return a != a || b != b ? of_nans(a, b) : ordered;
 }
 static inline float max_f32(float a, float b) {
-    float equal = f32_of(bits_of(a) & bits_of(b));
+    float equal = f32_from_bits(f32_bits(a) & f32_bits(b));
     float ordered = a > b ? a : a < b ? b : equal;
     return a != a || b != b ? of_nans(a, b) : ordered;
 }
@@ -62,23 +54,23 @@ static inline float med3_f32(float a, float b, float c) {
     return largest == a ? max_f32(b, c) : largest == b ? max_f32(a, c) : max_f32(a, b);
 }
 static inline bool is_signalling_f64(double a) {
-    uint64_t bits = bits_of_f64(a) & INT64_MAX;
+    uint64_t bits = f64_bits(a) & INT64_MAX;
     return bits > UINT64_C(0x7ff0000000000000) && bits < UINT64_C(0x7ff8000000000000);
 }
 static inline double quiet_f64(double a) {
-    return f64_of(bits_of_f64(a) | UINT64_C(0x0008000000000000));
+    return f64_from_bits(f64_bits(a) | UINT64_C(0x0008000000000000));
 }
 static inline double of_nans_f64(double a, double b) {
     double other = is_signalling_f64(b) ? quiet_f64(b) : a != a ? b : a;
     return is_signalling_f64(a) ? quiet_f64(a) : other;
 }
 static inline double min_f64(double a, double b) {
-    double equal = f64_of(bits_of_f64(a) | bits_of_f64(b));
+    double equal = f64_from_bits(f64_bits(a) | f64_bits(b));
     double ordered = a < b ? a : a > b ? b : equal;
     return a != a || b != b ? of_nans_f64(a, b) : ordered;
 }
 static inline double max_f64(double a, double b) {
-    double equal = f64_of(bits_of_f64(a) & bits_of_f64(b));
+    double equal = f64_from_bits(f64_bits(a) & f64_bits(b));
     double ordered = a > b ? a : a < b ? b : equal;
     return a != a || b != b ? of_nans_f64(a, b) : ordered;
 }
@@ -247,18 +239,19 @@ static inline int64_t dot2_u16(uint32_t a, uint32_t b) {
 // a * 2^power, rounded once.
 static inline float ldexp_f32(float a, int32_t power) {
     int64_t bounded = power > 400 ? 400 : power < -400 ? -400 : power;
-    return (float)((double)a * f64_of((uint64_t)(bounded + 1023) << 52));
+    return (float)((double)a * f64_from_bits((uint64_t)(bounded + 1023) << 52));
 }
 static inline double ldexp_f64(double a, int32_t power) { return ldexp(a, power); }
 static inline double frexp_fraction_f64(double a) {
-    uint64_t bits = bits_of_f64(fabs(a) < 0x1p-1022 ? a * 0x1p54 : a);
-    double fraction = f64_of((bits & UINT64_C(0x800fffffffffffff)) | UINT64_C(0x3fe0000000000000));
+    uint64_t bits = f64_bits(fabs(a) < 0x1p-1022 ? a * 0x1p54 : a);
+    double fraction =
+        f64_from_bits((bits & UINT64_C(0x800fffffffffffff)) | UINT64_C(0x3fe0000000000000));
     return a == 0 || a - a != 0 ? a : fraction;
 }
 // 0 of infinities and NaN.
 static inline int32_t frexp_exponent_f64(double a) {
     bool is_subnormal = fabs(a) < 0x1p-1022;
-    uint64_t bits = bits_of_f64(is_subnormal ? a * 0x1p54 : a);
+    uint64_t bits = f64_bits(is_subnormal ? a * 0x1p54 : a);
     int32_t exponent = (int32_t)(bits >> 52 & 0x7ff) - 1022 - (is_subnormal ? 54 : 0);
     return a == 0 || a - a != 0 ? 0 : exponent;
 }
@@ -277,8 +270,8 @@ static inline double fract_f64(double a) {
 // Computed in f64 and rounded, within the unit in the last place that the hardware promises; but of
 // sines it reads subnormals as zero, and makes none.
 static inline float without_subnormals(float a) {
-    uint32_t bits = bits_of(a);
-    return bits & 0x7f800000 ? a : f32_of(bits & 0x80000000);
+    uint32_t bits = f32_bits(a);
+    return bits & 0x7f800000 ? a : f32_from_bits(bits & 0x80000000);
 }
 static inline float rcp_f32(float a) { return without_subnormals(1.0F / without_subnormals(a)); }
 static inline float sqrt_f32(float a) { return sqrtf(without_subnormals(a)); }
@@ -287,8 +280,8 @@ static inline float exp_f32(float a) {
     return without_subnormals((float)exp2((double)without_subnormals(a)));
 }
 static inline float log_f32(float a) {
-    return a < 0 && bits_of(a) & 0x7f800000 ? f32_of(0xffc00000)
-                                            : (float)log2((double)without_subnormals(a));
+    return a < 0 && f32_bits(a) & 0x7f800000 ? f32_from_bits(0xffc00000)
+                                             : (float)log2((double)without_subnormals(a));
 }
 // Of turns: whole ones do not count, and quarters give 0 and 1 exactly.
 static inline double sin_turns(double turns) {

@@ -5,8 +5,8 @@
 
 #include "runtime/simulator/vector_formats.h"
 
-static inline int32_t exponent_of_f32(float a) { return (int32_t)(bits_of(a) >> 23 & 0xff); }
-static inline int32_t exponent_of_f64(double a) { return (int32_t)(bits_of_f64(a) >> 52 & 0x7ff); }
+static inline int32_t exponent_of_f32(float a) { return (int32_t)(f32_bits(a) >> 23 & 0xff); }
+static inline int32_t exponent_of_f64(double a) { return (int32_t)(f64_bits(a) >> 52 & 0x7ff); }
 
 // What of value, the denominator or the numerator, is scaled, as a power of 2; *later: the quotient
 // has to be scaled back. Exponents are those of the two with their bias, `near` the difference that
@@ -36,12 +36,12 @@ static inline float div_scale_f32(float value, float denominator, float numerato
     double quotient = fabs((double)numerator / (double)denominator);
     *later = false;
     if (numerator == 0 || denominator == 0)
-        return f32_of(0x7fc00000);
-    int32_t power =
-        division_scale(exponent_of_f32(numerator), exponent_of_f32(denominator), 96, 23, 64,
-                       fabsf(denominator) < 0x1p-126F, reciprocal != 0 && reciprocal < 0x1p-126,
-                       quotient != 0 && quotient < 0x1p-126, bits_of(value) == bits_of(denominator),
-                       bits_of(value) == bits_of(numerator), later);
+        return f32_from_bits(0x7fc00000);
+    int32_t power = division_scale(
+        exponent_of_f32(numerator), exponent_of_f32(denominator), 96, 23, 64,
+        fabsf(denominator) < 0x1p-126F, reciprocal != 0 && reciprocal < 0x1p-126,
+        quotient != 0 && quotient < 0x1p-126, f32_bits(value) == f32_bits(denominator),
+        f32_bits(value) == f32_bits(numerator), later);
     return ldexp_f32(value, power);
 }
 
@@ -50,12 +50,12 @@ static inline double div_scale_f64(double value, double denominator, double nume
     double reciprocal = fabs(1.0 / denominator), quotient = fabs(numerator / denominator);
     *later = false;
     if (numerator == 0 || denominator == 0)
-        return f64_of(UINT64_C(0x7ff8000000000000));
+        return f64_from_bits(UINT64_C(0x7ff8000000000000));
     int32_t power =
         division_scale(exponent_of_f64(numerator), exponent_of_f64(denominator), 3 * 256, 53, 128,
                        fabs(denominator) < 0x1p-1022, reciprocal != 0 && reciprocal < 0x1p-1022,
-                       quotient < 0x1p-1022, bits_of_f64(value) == bits_of_f64(denominator),
-                       bits_of_f64(value) == bits_of_f64(numerator), later);
+                       quotient < 0x1p-1022, f64_bits(value) == f64_bits(denominator),
+                       f64_bits(value) == f64_bits(numerator), later);
     return ldexp_f64(value, power);
 }
 
@@ -82,14 +82,14 @@ static inline double div_fmas_f64(double a, double b, double c, bool scaled) {
 }
 
 static inline float div_fixup_f32(float quotient, float denominator, float numerator) {
-    uint32_t sign = (bits_of(denominator) ^ bits_of(numerator)) & 0x80000000;
+    uint32_t sign = (f32_bits(denominator) ^ f32_bits(numerator)) & 0x80000000;
     float magnitude = fabsf(quotient);
     if (numerator != numerator)
         return quiet(numerator);
     if (denominator != denominator)
         return quiet(denominator);
     if ((denominator == 0 && numerator == 0) || (isinf(denominator) && isinf(numerator)))
-        return f32_of(0xffc00000);
+        return f32_from_bits(0xffc00000);
     if (denominator == 0 || isinf(numerator))
         magnitude = INFINITY;
     else if (isinf(denominator) || numerator == 0 ||
@@ -97,18 +97,18 @@ static inline float div_fixup_f32(float quotient, float denominator, float numer
         magnitude = 0;
     else if (!isfinite(quotient)) // overflowed on the way, and may have become a NaN
         magnitude = INFINITY;
-    return f32_of(bits_of(magnitude) | sign);
+    return f32_from_bits(f32_bits(magnitude) | sign);
 }
 
 static inline double div_fixup_f64(double quotient, double denominator, double numerator) {
-    uint64_t sign = (bits_of_f64(denominator) ^ bits_of_f64(numerator)) & UINT64_C(1) << 63;
+    uint64_t sign = (f64_bits(denominator) ^ f64_bits(numerator)) & UINT64_C(1) << 63;
     double magnitude = fabs(quotient);
     if (numerator != numerator)
         return quiet_f64(numerator);
     if (denominator != denominator)
         return quiet_f64(denominator);
     if ((denominator == 0 && numerator == 0) || (isinf(denominator) && isinf(numerator)))
-        return f64_of(UINT64_C(0xfff8000000000000));
+        return f64_from_bits(UINT64_C(0xfff8000000000000));
     if (denominator == 0 || isinf(numerator))
         magnitude = (double)INFINITY;
     else if (isinf(denominator) || numerator == 0 ||
@@ -116,7 +116,7 @@ static inline double div_fixup_f64(double quotient, double denominator, double n
         magnitude = 0;
     else if (!isfinite(quotient))
         magnitude = (double)INFINITY;
-    return f64_of(bits_of_f64(magnitude) | sign);
+    return f64_from_bits(f64_bits(magnitude) | sign);
 }
 
 #endif

@@ -400,14 +400,14 @@ static inline const uint32_t *mixed_source(struct wave *wave, const struct instr
     if (operand->kind == OPERAND_VECTOR && operand->first < wave->vector_count) {
         const uint32_t *values = wave->vectors[operand->first];
         for (unsigned lane = 0; lane < WAVE_LANES; lane++)
-            scratch[lane] = (bits_of(f32_of_f16(values[lane] >> shift & 0xffff)) & kept) ^ turned;
+            scratch[lane] = (f32_bits(f32_of_f16(values[lane] >> shift & 0xffff)) & kept) ^ turned;
     } else {
         uint32_t value = 0;
         if (operand->kind == OPERAND_SCALAR && operand->first < SCALAR_REGISTERS)
             value = wave->scalars[operand->first];
         else
             wave_fail(wave, instruction, "an f16 source that is no register");
-        value = (bits_of(f32_of_f16(value >> shift & 0xffff)) & kept) ^ turned;
+        value = (f32_bits(f32_of_f16(value >> shift & 0xffff)) & kept) ^ turned;
         for (unsigned lane = 0; lane < WAVE_LANES; lane++)
             scratch[lane] = value;
     }
@@ -422,13 +422,13 @@ static inline const uint32_t *mixed_source(struct wave *wave, const struct instr
         const uint32_t *b_words = mixed_source(wave, instruction, 1, b_scratch);                   \
         const uint32_t *c_words = mixed_source(wave, instruction, 2, c_scratch);                   \
         EACH_LANE(lane) {                                                                          \
-            const float sum =                                                                      \
-                fmaf(f32_of(a_words[lane]), f32_of(b_words[lane]), f32_of(c_words[lane]));         \
+            const float sum = fmaf(f32_from_bits(a_words[lane]), f32_from_bits(b_words[lane]),     \
+                                   f32_from_bits(c_words[lane]));                                  \
             low[lane] = (__VA_ARGS__);                                                             \
         }                                                                                          \
         finish;                                                                                    \
     }
-MIXED(vector_fma_mix, f32, END(f32), bits_of(sum))
+MIXED(vector_fma_mix, f32, END(f32), f32_bits(sum))
 MIXED(vector_fma_mixlo, kf16, END(kf16), f16_bits(sum))
 MIXED(vector_fma_mixhi, kf16,
       vector_write(wave, instruction, 0, WIDTH_16_HIGH, MEANING_F16, low, NULL), f16_bits(sum))
@@ -440,7 +440,8 @@ MIXED(vector_fma_mixhi, kf16,
         SOURCE_f32(a, 0);                                                                          \
         SOURCE_f32(b, 1);                                                                          \
         EACH_LANE(lane) {                                                                          \
-            low[lane] = convert(f32_of(a_words[lane])) | convert(f32_of(b_words[lane])) << 8;      \
+            low[lane] = convert(f32_from_bits(a_words[lane])) |                                    \
+                        convert(f32_from_bits(b_words[lane])) << 8;                                \
         }                                                                                          \
         END(k16);                                                                                  \
     }

@@ -26,11 +26,11 @@ enum {
 static inline double matrix_value(enum matrix_format format, uint32_t word, unsigned place) {
     switch (format) {
     case FORMAT_f32:
-        return (double)f32_of(word);
+        return (double)f32_from_bits(word);
     case FORMAT_f16:
         return (double)f32_of_f16(word >> 16 * place & 0xffff);
     case FORMAT_bf16:
-        return (double)f32_of_bf16(word >> 16 * place & 0xffff);
+        return (double)f32_from_bf16((uint16_t)(word >> 16 * place));
     case FORMAT_fp8:
         return (double)f32_of_fp8(word >> 8 * place & 0xff);
     case FORMAT_bf8:
@@ -109,12 +109,12 @@ static inline void matrix_multiply(struct wave *wave, const struct instruction *
             double sums[WAVE_LANES];
             for (unsigned column = 0; column < shape.columns; column++)
                 sums[column] = is_integer ? (double)(int32_t)c[first + column]
-                                          : (double)f32_of(c[first + column]);
+                                          : (double)f32_from_bits(c[first + column]);
             matrix_row(a + block_a * shape.rows + row, b + block * shape.columns, sum_length,
                        across_a, across_b, shape.columns, sums);
             for (unsigned column = 0; column < shape.columns; column++)
                 results[r][first + column] =
-                    is_integer ? (uint32_t)(int64_t)sums[column] : bits_of((float)sums[column]);
+                    is_integer ? (uint32_t)(int64_t)sums[column] : f32_bits((float)sums[column]);
         }
     }
     memcpy(wave->vectors[instruction->destinations[0].first], results,

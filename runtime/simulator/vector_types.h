@@ -33,7 +33,7 @@
 
 #define VALUE_u32(x) const uint32_t x = x##_words[lane]
 #define VALUE_i32(x) const int32_t x = (int32_t)x##_words[lane]
-#define VALUE_f32(x) const float x = f32_of(x##_words[lane])
+#define VALUE_f32(x) const float x = f32_from_bits(x##_words[lane])
 #define VALUE_x32(x) const uint32_t x = x##_words[lane]
 #define VALUE_h2(x) const uint32_t x = x##_words[lane]
 #define VALUE_u16(x) const uint16_t x = (uint16_t)x##_words[lane]
@@ -42,7 +42,7 @@
 #define VALUE_x16(x) const uint16_t x = (uint16_t)x##_words[lane]
 #define VALUE_u64(x) const uint64_t x = pair_of(x##_words[lane], x##_high[lane])
 #define VALUE_i64(x) const int64_t x = (int64_t)pair_of(x##_words[lane], x##_high[lane])
-#define VALUE_f64(x) const double x = f64_of(pair_of(x##_words[lane], x##_high[lane]))
+#define VALUE_f64(x) const double x = f64_from_bits(pair_of(x##_words[lane], x##_high[lane]))
 #define VALUE_x64(x) const uint64_t x = pair_of(x##_words[lane], x##_high[lane])
 #define VALUE_b64(x) VALUE_x64(x)
 
@@ -52,7 +52,7 @@
     high[lane] = (uint32_t)(result >> 32)
 #define RESULT_u32(...) low[lane] = (uint32_t)(__VA_ARGS__)
 #define RESULT_i32(...) low[lane] = (uint32_t)(__VA_ARGS__)
-#define RESULT_f32(...) low[lane] = bits_of(__VA_ARGS__)
+#define RESULT_f32(...) low[lane] = f32_bits(__VA_ARGS__)
 #define RESULT_x32(...) low[lane] = (__VA_ARGS__)
 #define RESULT_h2(...) low[lane] = (__VA_ARGS__)
 #define RESULT_u16(...) low[lane] = (uint16_t)(__VA_ARGS__)
@@ -61,7 +61,7 @@
 #define RESULT_kf16(...) low[lane] = f16_bits(__VA_ARGS__)
 #define RESULT_u64(...) RESULT_WORDS(__VA_ARGS__)
 #define RESULT_x64(...) RESULT_WORDS(__VA_ARGS__)
-#define RESULT_f64(...) RESULT_WORDS(bits_of_f64(__VA_ARGS__))
+#define RESULT_f64(...) RESULT_WORDS(f64_bits(__VA_ARGS__))
 
 #define DESTINATION_u32 WIDTH_32, MEANING_INTEGER
 #define DESTINATION_i32 WIDTH_32, MEANING_INTEGER
