@@ -1,7 +1,6 @@
 // Vector instructions as comgr assembles and lists them: the names and forms of the table are those
 // of gfx942, and modifiers come through the text.
-#include "generator/compile/compile.h"
-#include "runtime/simulator/code.h"
+#include "tests/support/assembled.h"
 #include "tests/support/small_kernel.h"
 #include "tests/support/vector_wave.h"
 
@@ -11,28 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-// Assembles `lines`, each with its end, in a kernel, and decodes the listing.
-static void assemble(const struct text *lines, struct code *code) {
-    struct text source = {0};
-    text_append(&source, "extern \"C\" __attribute__((global)) void reverse() {\n"
-                         "    asm volatile(R\"(");
-    text_append_bytes(&source, lines->bytes, lines->length);
-    text_append(&source, ")\" ::: \"v0\", \"v255\", \"a255\", \"s99\", \"vcc\");\n}\n");
-    struct compile_request request = small_kernel_request("comgr");
-    request.source = source.bytes;
-    struct compile_result result;
-    struct diagnostics diagnostics = {0};
-    if (!compile_source(&request, NULL, NULL, NULL, &result, &diagnostics))
-        fail_msg("%s", result.log.bytes ? result.log.bytes : "no listing");
-    struct monogen_error error;
-    if (!code_decode(code, "test", result.listing.bytes, result.listing.length,
-                     VECTOR_WAVE_REGISTERS, &error))
-        fail_msg("%s", error.message);
-    compile_result_close(&result);
-    diagnostics_close(&diagnostics);
-    text_close(&source);
-}
 
 // An operand as text: vector registers but where the instruction wants scalar ones or a literal.
 static void append_operand(struct text *line, const char *name, char letter, bool is_destination,
@@ -82,7 +59,7 @@ static void every_row_is_an_instruction(void **state) {
         text_append(&lines, "\n");
     }
     struct code code;
-    assemble(&lines, &code);
+    assemble(&lines, VECTOR_WAVE_REGISTERS, &code);
     assert_true(code.count >= vector_instruction_count);
     for (size_t k = 0; k < vector_instruction_count; k++) {
         const struct instruction_kind *kind = &vector_instructions[k];
@@ -147,7 +124,7 @@ static void modifiers_come_through_the_text(void **state) {
     for (size_t k = 0; k < ROWS; k++)
         text_format(&lines, "%s\n", rows[k].line);
     struct code code;
-    assemble(&lines, &code);
+    assemble(&lines, VECTOR_WAVE_REGISTERS, &code);
     struct vector_wave wave;
     vector_wave_open(&wave);
     wave.wave.code = &code;
