@@ -17,7 +17,7 @@ enum {
     SLICES_PER_TURN = 16,
     // With every wave asleep: a deadlock. Emitted kernels look at the clock and at what other CUs
     // report at each 64th poll only.
-    QUIET_TURNS_MOST = 200,
+    QUIET_TURNS_MOST = 100,
     THREADS_MOST = 64
 };
 
@@ -255,7 +255,7 @@ static void run_xcd(struct chip *chip, uint32_t xcd) {
 // What the waves wait for now.
 struct standing {
     uint32_t alive, ready;
-    uint64_t where; // a digest of where in the code all waves are
+    uint64_t where; // a digest of where in the code all waves are, and of what they loaded last
     const struct wave *failed;
 };
 
@@ -275,7 +275,8 @@ static struct standing wake_waves(struct chip *chip, bool wake) {
             else if (wave->state == WAVE_ASLEEP && wake)
                 wave->state = WAVE_READY;
             standing.alive += wave->state != WAVE_ENDED;
-            standing.where = (standing.where ^ wave->next) * 0x100000001B3u;
+            standing.where =
+                (standing.where ^ wave->next ^ wave->loaded_address << 20) * 0x100000001B3u;
             standing.ready += wave->state == WAVE_READY;
         }
     }
@@ -301,6 +302,10 @@ static enum end settle(struct chip *chip, struct monogen_error *error) {
     const bool changed = version != chip->version;
     struct standing standing = wake_waves(chip, changed);
     chip->version = version;
+    if (memory_is_short(chip->memory)) {
+        monogen_fail(error, MONOGEN_NO_ENVIRONMENT, "out of memory");
+        return END_FAILED;
+    }
     if (standing.failed) {
         tell_failure(standing.failed, error);
         return END_FAILED;

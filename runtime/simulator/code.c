@@ -38,8 +38,10 @@ static void sort_kinds(void) {
 static int compare_name(const void *key, const void *item) {
     const struct piece *name = key;
     const struct instruction_kind *const *kind = item;
-    const int order = strncmp(name->at, (*kind)->name, name->length);
-    return order ? order : -(int)((*kind)->name[name->length] != '\0');
+    const size_t length = strlen((*kind)->name);
+    const int order =
+        memcmp(name->at, (*kind)->name, name->length < length ? name->length : length);
+    return order ? order : (name->length > length) - (name->length < length);
 }
 
 const struct instruction_kind *instruction_kind_find(const char *name, size_t length) {

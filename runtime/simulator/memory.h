@@ -96,6 +96,9 @@ void memory_write_back(struct memory *memory, uint32_t xcd, uint8_t cache);
 // while it stays the same.
 uint64_t memory_version(const struct memory *memory);
 
+// Whether the host had no memory for what an XCD wrote, which is lost then.
+bool memory_is_short(const struct memory *memory);
+
 // Ends a turn: performs what the XCDs have logged. No XCD is running.
 void memory_end_turn(struct memory *memory);
 // Ends a launch: everything is written back, and all caches are empty.

@@ -32,11 +32,7 @@ struct range *ranges_find_physical(const struct ranges *ranges, uint64_t physica
     return NULL;
 }
 
-static void range_close(struct range *range) {
-    free(range->name);
-    free(range->written);
-    free(range->cached_by);
-}
+static void range_close(struct range *range) { free(range->name); }
 
 bool ranges_add(struct ranges *ranges, uint64_t first, uint64_t bytes, const char *name,
                 const struct range **overlapped) {
@@ -56,12 +52,8 @@ bool ranges_add(struct ranges *ranges, uint64_t first, uint64_t bytes, const cha
     }
     struct range range = {.first = first, .bytes = bytes, .physical = ranges->next_physical};
     range.name = strdup(name);
-    range.written = calloc(range_pages(&range), sizeof *range.written);
-    range.cached_by = calloc(range_pages(&range), sizeof *range.cached_by);
-    if (!range.name || !range.written || !range.cached_by) {
-        range_close(&range);
+    if (!range.name)
         return false;
-    }
     memmove(&ranges->list[at + 1], &ranges->list[at], (ranges->count - at) * sizeof range);
     ranges->list[at] = range;
     ranges->count++;

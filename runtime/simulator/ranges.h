@@ -8,14 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PAGE_BYTES_LOG2 = 12 }; // what lies in one IOD
-
 struct range {
     uint64_t first, bytes; // host addresses first .. first + bytes - 1
     uint64_t physical;     // of `first`
     char *name;
-    uint8_t *written;    // [pages]: the range's memory has changed in this launch
-    uint32_t *cached_by; // [pages]: bit x: XCD x may hold lines of the page that have no data
 };
 
 struct ranges {
@@ -30,10 +26,6 @@ bool ranges_add(struct ranges *ranges, uint64_t first, uint64_t bytes, const cha
                 const struct range **overlapped);
 void ranges_remove(struct ranges *ranges, uint64_t first);
 void ranges_close(struct ranges *ranges);
-
-static inline uint64_t range_pages(const struct range *range) {
-    return ((range->bytes - 1) >> PAGE_BYTES_LOG2) + 1;
-}
 
 static inline bool range_holds(const struct range *range, uint64_t address, uint64_t bytes) {
     const uint64_t offset = address - range->first;

@@ -140,6 +140,30 @@ static void an_epoch_off_by_one_is_a_deadlock(void **state) {
                  "deadlock after");
 }
 
+// A mailbox's pair that stays in an L2: nobody on another XCD sees it.
+static void a_store_of_too_narrow_a_scope_is_a_deadlock(void **state) {
+    (void)state;
+    need_compiler("comgr");
+    expect_fault(edited_source("store",
+                               "    __hip_atomic_store(pair, value, __ATOMIC_RELAXED, "
+                               "__HIP_MEMORY_SCOPE_AGENT);\n",
+                               "    __hip_atomic_store(pair, value, __ATOMIC_RELAXED, "
+                               "__HIP_MEMORY_SCOPE_WORKGROUP);\n"),
+                 "of mailbox hidden");
+}
+
+// A poll that finds what its caches have.
+static void a_load_of_too_narrow_a_scope_is_a_deadlock(void **state) {
+    (void)state;
+    need_compiler("comgr");
+    expect_fault(edited_source("load",
+                               "    return __hip_atomic_load((u64 *)pair, __ATOMIC_RELAXED, "
+                               "__HIP_MEMORY_SCOPE_AGENT);\n",
+                               "    return __hip_atomic_load((u64 *)pair, __ATOMIC_RELAXED, "
+                               "__HIP_MEMORY_SCOPE_WORKGROUP);\n"),
+                 "of mailbox hidden");
+}
+
 static void a_wrong_xcd_is_counted(void **state) {
     (void)state;
     need_compiler("comgr");
@@ -163,6 +187,8 @@ int main(void) {
         cmocka_unit_test(seeds_change_nothing),
         cmocka_unit_test(a_missing_handoff_is_named),
         cmocka_unit_test(an_epoch_off_by_one_is_a_deadlock),
+        cmocka_unit_test(a_store_of_too_narrow_a_scope_is_a_deadlock),
+        cmocka_unit_test(a_load_of_too_narrow_a_scope_is_a_deadlock),
         cmocka_unit_test(a_wrong_xcd_is_counted),
         cmocka_unit_test(an_absent_workgroup_is_awaited),
     };

@@ -19,7 +19,8 @@
 enum { MOST_BYTES = 1 << 20 };
 
 // The targets; the Makefile gives each this name.
-#define TARGETS(X) X(config) X(manifest) X(plan) X(safetensors) X(spec) X(tokenizer)
+#define TARGETS(X)                                                                                 \
+    X(config) X(listing) X(manifest) X(object) X(plan) X(safetensors) X(spec) X(tokenizer)
 
 typedef int target_function(const uint8_t *bytes, size_t size);
 #define DECLARE(reader) target_function fuzz_##reader;

@@ -52,7 +52,8 @@ static const struct room {
     {"generator", {"generator/base/version.h", "generator/commands"}}, // main.c
     {"runtime", {"runtime/backend/backend.h", "runtime/tokenizer/tokenizer.h"}},
     {"runtime/backend", {"runtime", "runtime/simulator/chip.h"}},
-    {"runtime/simulator", {"runtime/error.h", "runtime/file_map.h", "runtime/processors.h"}},
+    {"runtime/simulator",
+     {"runtime/error.h", "runtime/file_map.h", "runtime/float_formats.h", "runtime/processors.h"}},
     {"runtime/tokenizer", {"runtime"}},
 };
 

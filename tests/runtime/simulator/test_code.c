@@ -198,6 +198,14 @@ static void hostile_listings(void **state) {
                    "there is no instruction");
     expect_refused("\ts_nop 0 // 000000001004: BF800000\n\ts_nop 0 // 000000001004: BF800000\n",
                    "test.isa:2: error: its address is not behind the one before");
+    // A name that goes on behind a zero is another name.
+    static const char zero[] =
+        "\tv_add_f32\0abcdefghijklmnop v0, v1, v2 // 000000001000: 00000000\n";
+    struct code with_zero;
+    struct monogen_error error_of_zero;
+    assert_true(code_decode(&with_zero, "test.isa", zero, sizeof zero - 1, 0, &error_of_zero));
+    assert_string_equal(with_zero.instructions[0].kind->name, "unknown");
+    code_close(&with_zero);
     // Any bytes at all: decoded or refused.
     uint32_t random = 1;
     for (int i = 0; i < 2000; i++) {
