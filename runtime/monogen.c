@@ -391,6 +391,14 @@ bool monogen_energy(struct monogen *model, double *joules) {
     return session->backend->energy && session->backend->energy(session->device, joules);
 }
 
+bool monogen_counts(const struct monogen *model, struct device_counts *counts) {
+    const struct session *session = &model->session;
+    if (!session->backend->count)
+        return false;
+    *counts = session->backend->count(session->device);
+    return true;
+}
+
 struct monogen_memory monogen_memory(const struct monogen *model) {
     const struct session *session = &model->session;
     const struct device_usage usage = session->backend->usage(session->device);

@@ -112,6 +112,11 @@ bool monogen_sweep(struct monogen *model, double *seconds, size_t *bytes,
 // the counter may lag. False where nothing tells it.
 bool monogen_energy(struct monogen *model, double *joules);
 
+// What the device has counted of all launches so far (device_counts.h). False where it counts
+// nothing: all but "sim".
+struct device_counts;
+bool monogen_counts(const struct monogen *model, struct device_counts *counts);
+
 // Device memory that the model takes, what the driver needs itself apart: now, and the most so far.
 struct monogen_memory {
     size_t bytes, most_bytes;

@@ -21,7 +21,7 @@ struct command_line {
 
     // Options. NULL or 0: not given, and without a default in the table.
     const char *target, *kv, *output, *plan, *source, *cache, *weights, *device, *prompt, *tokens,
-        *golden, *compare, *contexts, *tuning, *budget, *peer, *trace;
+        *golden, *compare, *contexts, *tuning, *budget, *peer, *trace, *counts;
     struct override_list set;
     int64_t context, max_tokens, steps, seed, repeats;
     double tolerance;

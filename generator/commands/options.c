@@ -225,6 +225,13 @@ const struct option option_table[] = {
      .offset = IN_LINE(trace),
      .meaning = "note what each CU does at the last token and when, which takes time; write it as "
                 "JSON for ui.perfetto.dev, and print a summary (docs/reading-the-kernel.md)"},
+    {.name = "--counts",
+     .argument = "FILE",
+     .verbs = VERB_RUN,
+     .kind = OPTION_TEXT,
+     .offset = IN_LINE(counts),
+     .meaning = "with --device sim: write what the kernel did as JSON (instructions by class, "
+                "bytes by IOD, polls ...), and print it (docs/verification.md)"},
     {.name = "--golden",
      .argument = "FILE",
      .verbs = VERB_VERIFY,

@@ -1,5 +1,6 @@
 #include "generator/commands/checkpoint.h"
 #include "generator/commands/commands.h"
+#include "generator/commands/counted.h"
 #include "generator/commands/interrupt.h"
 #include "generator/commands/kernel.h"
 #include "generator/commands/prompt.h"
@@ -59,8 +60,9 @@ static void print_speed(const struct monogen_result *result) {
     fputs(result->end == MONOGEN_END_STOP_TOKEN ? " (the model ended the text)\n" : "\n", stderr);
 }
 
+// *positions: how many of the context were run.
 static bool generate(struct monogen *model, const struct prompt *prompt, uint32_t max_tokens,
-                     struct diagnostics *diagnostics) {
+                     uint32_t *positions, struct diagnostics *diagnostics) {
     struct stream stream = {0};
     struct monogen_error error = {0};
     struct monogen_result result = {0};
@@ -76,6 +78,8 @@ static bool generate(struct monogen *model, const struct prompt *prompt, uint32_
         return report_runtime_error(&error, diagnostics);
     if (result.generated_tokens > 0)
         print_speed(&result);
+    // The last token was chosen, not run.
+    *positions = result.prompt_tokens + result.generated_tokens - (result.generated_tokens > 0);
     return !stream.cannot_write ||
            environment_error(diagnostics, "cannot write to standard output: %s",
                              strerror(stream.reason));
@@ -111,8 +115,11 @@ bool run_command(const struct command_line *line, struct diagnostics *diagnostic
                                kernel.generation.plan.shape.bos_count, &arena, diagnostics);
     if (done) {
         tuned_note(&kernel.generation.plan);
-        done = generate(kernel.model, &prompt, (uint32_t)line->max_tokens, diagnostics) &&
-               trace_last_token(line, &kernel, diagnostics);
+        uint32_t positions = 0;
+        done =
+            generate(kernel.model, &prompt, (uint32_t)line->max_tokens, &positions, diagnostics) &&
+            trace_last_token(line, &kernel, diagnostics) &&
+            (!line->counts || counted_write(kernel.model, positions, line->counts, diagnostics));
     }
     kernel_close(&kernel);
     arena_close(&arena);

@@ -3,6 +3,7 @@
 #ifndef RUNTIME_BACKEND_BACKEND_H
 #define RUNTIME_BACKEND_BACKEND_H
 
+#include "runtime/device_counts.h"
 #include "runtime/error.h"
 #include "runtime/manifest.h"
 
@@ -88,6 +89,10 @@ struct backend {
     // and opens like any other. Requires: no launch is running.
     bool (*sweep)(struct device *device, const struct device_memory *memory, size_t bytes,
                   double *seconds, struct monogen_error *error);
+
+    // What the device has counted in all launches so far. NULL: it counts nothing. Requires: no
+    // launch is running.
+    struct device_counts (*count)(const struct device *device);
 
     // Energy that the device has used since some time past, in joules. False where nothing tells
     // it. NULL: nothing ever does.

@@ -31,7 +31,8 @@ struct device {
     atomic_bool stop; // ends the run without waiting for the kernel
     atomic_bool ended;
     bool succeeded;
-    struct monogen_error error; // of the run
+    struct monogen_error error;  // of the run
+    struct device_counts counts; // of the launches that have ended
 };
 
 static bool probe(const char *isa, char *line, size_t bytes) {
@@ -233,9 +234,41 @@ static bool name_place(void *context, uint64_t address, char *text, size_t bytes
     return true;
 }
 
+// Adds the launch that has ended. What memory counts goes on from launch to launch.
+static void add_counts(struct device *device) {
+    struct chip_counts launch;
+    chip_count(device->chip, &launch);
+    const uint64_t *executed = launch.workgroups.instructions;
+    struct device_counts *counts = &device->counts;
+    counts->turns += launch.turns;
+    counts->scalar_alu += executed[CLASS_SCALAR_ALU];
+    counts->scalar_memory += executed[CLASS_SCALAR_MEMORY];
+    counts->branches += executed[CLASS_BRANCH];
+    counts->waits += executed[CLASS_WAIT];
+    counts->vector_alu += executed[CLASS_VECTOR_ALU];
+    counts->matrix += executed[CLASS_MATRIX];
+    counts->lds += executed[CLASS_LDS];
+    counts->global += executed[CLASS_GLOBAL];
+    counts->atomics += executed[CLASS_ATOMIC];
+    counts->caches += executed[CLASS_CACHE];
+    counts->sleeps += launch.workgroups.sleeps;
+    counts->barriers += launch.workgroups.barriers;
+    counts->lds_bytes += launch.workgroups.lds_bytes;
+    counts->lds_conflict_cycles += launch.workgroups.lds_conflict_cycles;
+    counts->l1_hits = launch.memory.l1_hits;
+    counts->l1_misses = launch.memory.l1_misses;
+    counts->l2_hits = launch.memory.l2_hits;
+    counts->l2_misses = launch.memory.l2_misses;
+    counts->passed_lines = launch.memory.passed_lines;
+    counts->local_bytes = launch.memory.local_bytes;
+    counts->remote_bytes = launch.memory.remote_bytes;
+    counts->written_bytes = launch.memory.written_bytes;
+}
+
 static void *run(void *pointer) {
     struct device *device = pointer;
     device->succeeded = chip_run(device->chip, &device->stop, &device->error);
+    add_counts(device);
     atomic_store(&device->ended, true);
     return NULL;
 }
@@ -308,6 +341,8 @@ static enum launch_state sim_poll(struct device *device, struct monogen_error *e
     return LAUNCH_FAILED;
 }
 
+static struct device_counts sim_count(const struct device *device) { return device->counts; }
+
 const struct backend backend_sim = {
     .name = "sim",
     .kernels_of = "hip",
@@ -323,4 +358,5 @@ const struct backend backend_sim = {
     .zero = sim_zero,
     .launch = sim_launch,
     .poll = sim_poll,
+    .count = sim_count,
 };

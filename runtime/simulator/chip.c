@@ -432,6 +432,7 @@ void chip_count(const struct chip *chip, struct chip_counts *counts) {
         counts->memory.l1_misses += one.l1_misses;
         counts->memory.l2_hits += one.l2_hits;
         counts->memory.l2_misses += one.l2_misses;
+        counts->memory.passed_lines += one.passed_lines;
         counts->memory.local_bytes += one.local_bytes;
         counts->memory.remote_bytes += one.remote_bytes;
         counts->memory.written_bytes += one.written_bytes;

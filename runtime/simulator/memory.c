@@ -223,9 +223,7 @@ static const unsigned char *far_line(struct memory *memory, struct memory_xcd *x
         memory_clean_slot(memory, xcd, slot);
         cache_drop_clean(&xcd->l2, slot);
     }
-    xcd->counts.l1_misses++;
-    xcd->counts.l2_misses++;
-    count_filled(memory, xcd, line);
+    xcd->counts.passed_lines++;
     return memory_line(memory, xcd, line, scratch);
 }
 
@@ -242,21 +240,48 @@ struct reader {
     unsigned char scratch[LINE_BYTES];
 };
 
+static const unsigned char *read_line(struct reader *reader, uint64_t line) {
+    if (!reader->bytes || line != reader->line)
+        reader->bytes =
+            reader->is_far
+                ? far_line(reader->memory, reader->xcd, reader->near, line, reader->scratch)
+                : near_line(reader->memory, reader->xcd, reader->near, line, reader->is_streamed);
+    reader->line = line;
+    return reader->bytes;
+}
+
 static void read_bytes(struct reader *reader, uint64_t physical, unsigned char *to, size_t count) {
     while (count > 0) {
-        const uint64_t line = physical >> LINE_BYTES_LOG2;
         const size_t first = physical % LINE_BYTES;
         const size_t there = LINE_BYTES - first < count ? LINE_BYTES - first : count;
-        if (!reader->bytes || line != reader->line)
-            reader->bytes = reader->is_far ? far_line(reader->memory, reader->xcd, reader->near,
-                                                      line, reader->scratch)
-                                           : near_line(reader->memory, reader->xcd, reader->near,
-                                                       line, reader->is_streamed);
-        reader->line = line;
-        memcpy(to, reader->bytes + first, there);
+        memcpy(to, read_line(reader, physical >> LINE_BYTES_LOG2) + first, there);
         to += there;
         physical += there;
         count -= there;
+    }
+}
+
+// Line after line, each once: all lanes that want some of it are served together.
+static void read_lanes(struct reader *reader, const struct memory_access *access,
+                       const uint64_t *physical, unsigned char *to) {
+    const uint32_t bytes = access->bytes;
+    for (uint64_t left = access->lanes; left;) {
+        const unsigned first = (unsigned)__builtin_ctzll(left);
+        const uint64_t line = physical[first] >> LINE_BYTES_LOG2;
+        if (physical[first] % LINE_BYTES + bytes > LINE_BYTES) {
+            read_bytes(reader, physical[first], to + (size_t)first * bytes, bytes);
+            left &= left - 1;
+            continue;
+        }
+        const unsigned char *from = read_line(reader, line);
+        for (uint64_t lanes = left; lanes; lanes &= lanes - 1) {
+            const unsigned lane = (unsigned)__builtin_ctzll(lanes);
+            const uint64_t at = physical[lane] % LINE_BYTES;
+            if (physical[lane] >> LINE_BYTES_LOG2 != line || at + bytes > LINE_BYTES)
+                continue;
+            memcpy(to + (size_t)lane * bytes, from + at, bytes);
+            left &= ~((uint64_t)1 << lane);
+        }
     }
 }
 
@@ -276,10 +301,7 @@ bool memory_load(struct memory *memory, const struct memory_access *access, void
         read_bytes(&reader, physical[0], to, (size_t)WAVE_LANES * access->bytes);
         return true;
     }
-    for (uint64_t lanes = access->lanes; lanes; lanes &= lanes - 1) {
-        const unsigned lane = (unsigned)__builtin_ctzll(lanes);
-        read_bytes(&reader, physical[lane], to + (size_t)lane * access->bytes, access->bytes);
-    }
+    read_lanes(&reader, access, physical, to);
     return true;
 }
 

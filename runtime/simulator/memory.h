@@ -26,7 +26,8 @@ struct memory_shape {
 
 struct memory_counts {
     uint64_t l1_hits, l1_misses, l2_hits, l2_misses; // lines
-    uint64_t local_bytes, remote_bytes;              // between an L2 and memory, by IOD
+    uint64_t passed_lines;              // that loads of agent or system scope read past both caches
+    uint64_t local_bytes, remote_bytes; // between an L2 and memory, by IOD; passed lines apart
     uint64_t written_bytes, atomics;
 };
 

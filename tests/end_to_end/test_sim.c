@@ -85,6 +85,43 @@ static void seeds_change_nothing(void **state) {
     generated_close(&made);
 }
 
+// ---- what is counted
+// ------------------------------------------------------------------------------
+
+static double count_of(const json_t *counts, const char *name) {
+    const json_t *number = json_object_get(counts, name);
+    if (!json_is_integer(number))
+        fail_msg("no count of %s", name);
+    return (double)json_integer_value(number);
+}
+
+static void counts_add_up(void **state) {
+    (void)state;
+    need_compiler("comgr");
+    char file[512];
+    snprintf(file, sizeof file, "%s/counts.json", program_folder());
+    struct process_result result =
+        program_run(0, "run austen-3m --device sim -n 2 --tokens 0 --counts '%s'", file);
+    expect_part(words_of(&result.errors), "of 2 positions");
+    process_result_close(&result);
+    json_error_t error;
+    json_t *counts = json_load_file(file, 0, &error);
+    assert_non_null(counts);
+    assert_int_equal(count_of(counts, "positions"), 2);
+    // Whatever an L2 reads or writes, it exchanges with memory of some IOD; a quarter is near.
+    const double local = count_of(counts, "local_bytes"), remote = count_of(counts, "remote_bytes");
+    const double read = count_of(counts, "l2_misses") * 128;
+    assert_true(local + remote == read + count_of(counts, "written_bytes"));
+    assert_true(local > 0.2 * (local + remote) && local < 0.3 * (local + remote));
+    // All weights are read at each position, 7.4 MB of them.
+    assert_true(read > 2 * 7.3e6);
+    assert_true(count_of(counts, "lds") > 0 && count_of(counts, "barriers") > 0);
+    assert_int_equal(count_of(counts, "caches"), 0); // no fence anywhere
+    json_decref(counts);
+    program_expect_failure(2, "only --device sim counts",
+                           "run austen-3m --device host -n 1 --tokens 0 --counts /dev/null");
+}
+
 // ---- faults in an emitted kernel
 // ------------------------------------------------------------------
 
@@ -185,6 +222,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoints_are_right),
         cmocka_unit_test(seeds_change_nothing),
+        cmocka_unit_test(counts_add_up),
         cmocka_unit_test(a_missing_handoff_is_named),
         cmocka_unit_test(an_epoch_off_by_one_is_a_deadlock),
         cmocka_unit_test(a_store_of_too_narrow_a_scope_is_a_deadlock),

@@ -1,0 +1,14 @@
+// Counted: what --counts does once the kernel has run.
+#ifndef GENERATOR_COMMANDS_COUNTED_H
+#define GENERATOR_COMMANDS_COUNTED_H
+
+#include "generator/base/diagnostic.h"
+#include "runtime/monogen.h"
+
+// Writes what the device has counted so far as JSON, and prints it; `positions`: how many of the
+// context were run, which the counts are divided by. Nothing half-written: the file is whole or as
+// it was. False after adding a diagnostic, too where the device counts nothing.
+bool counted_write(const struct monogen *model, uint32_t positions, const char *file,
+                   struct diagnostics *diagnostics);
+
+#endif
