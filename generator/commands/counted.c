@@ -26,11 +26,17 @@ static void print(const uint64_t *numbers, uint32_t positions, const char *file)
     fprintf(stderr, "counts %s: the same as JSON, of %" PRIu32 " positions\n", file, positions);
 }
 
+bool counted_check(const struct monogen *model, struct diagnostics *diagnostics) {
+    struct device_counts counts;
+    return monogen_counts(model, &counts) ||
+           usage_error(diagnostics, "--counts: only --device sim counts what a kernel does");
+}
+
 bool counted_write(const struct monogen *model, uint32_t positions, const char *file,
                    struct diagnostics *diagnostics) {
     struct device_counts counts;
     if (!monogen_counts(model, &counts))
-        return usage_error(diagnostics, "--counts: only --device sim counts what a kernel does");
+        return false;
     const uint64_t numbers[ROWS] = {
 #define DEVICE_COUNT(name, meaning) counts.name,
 #include "runtime/device_counts.def"

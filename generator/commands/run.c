@@ -111,6 +111,7 @@ bool run_command(const struct command_line *line, struct diagnostics *diagnostic
                 checkpoint_find(&installation, line->arguments[0], line->weights, &arena, &weights,
                                 diagnostics) &&
                 kernel_open(line, &installation, weights, &kernel, diagnostics) &&
+                (!line->counts || counted_check(kernel.model, diagnostics)) &&
                 prompt_default(&prompt, kernel.generation.plan.shape.bos,
                                kernel.generation.plan.shape.bos_count, &arena, diagnostics);
     if (done) {
