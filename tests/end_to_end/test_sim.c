@@ -4,6 +4,7 @@
 #include "runtime/monogen.h"
 #include "tests/support/generated.h"
 #include "tests/support/program.h"
+#include "tests/support/reference_folder.h"
 #include "tests/support/small_kernel.h"
 
 #include <inttypes.h>
@@ -37,7 +38,23 @@ static void checkpoints_are_right(void **state) {
         verify(folder, "--steps 1");
         verify(folder, "--steps 1 --kv bf16 --seed 1");
     }
-    verify(austen, all_tests_wanted() ? "" : "--steps 1");
+    verify(austen, all_tests_wanted() ? "--steps 8" : "--steps 1");
+}
+
+// The other dense reference checkpoints.
+static void references_are_right(void **state) {
+    (void)state;
+    need_compiler("comgr");
+    if (!all_tests_wanted()) {
+        print_message("SKIPPED: a part of the long matrix (make test-all)\n");
+        skip();
+    }
+    static const char *const names[] = {"tiny-gemma2",  "tiny-linear-rope",  "tiny-llama3",
+                                        "tiny-long",    "tiny-llama-untied", "tiny-mistral",
+                                        "tiny-qwen2",   "tiny-qwen3",        "tiny-sharded",
+                                        "tiny-smollm2", "tiny-yarn"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        verify(reference_checkpoint(names[i]), "--steps 8");
 }
 
 // ---- the same for every seed
@@ -221,6 +238,7 @@ static void an_absent_workgroup_is_awaited(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoints_are_right),
+        cmocka_unit_test(references_are_right),
         cmocka_unit_test(seeds_change_nothing),
         cmocka_unit_test(counts_add_up),
         cmocka_unit_test(a_missing_handoff_is_named),
