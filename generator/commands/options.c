@@ -17,12 +17,19 @@ const struct option option_table[] = {
      .initial = "mi300x"},
     {.name = "--device",
      .argument = "auto|cuda|hip|host|sim",
-     .verbs = DEVICE_VERBS,
+     .verbs = VERB_RUN | VERB_VERIFY,
      .kind = OPTION_CHOICE,
      .offset = IN_LINE(device),
-     .meaning = "where it runs; auto: cuda or hip where there is a usable GPU, else host; sim "
-                "executes the "
-                "code for an MI300X on the CPU",
+     .meaning =
+         "where it runs; auto: cuda or hip where there is a usable GPU, else host; sim executes "
+         "the code for an MI300X on the CPU (docs/verification.md)",
+     .initial = "auto"},
+    {.name = "--device", // sim says nothing of speed
+     .argument = "auto|cuda|hip|host",
+     .verbs = DEVICE_VERBS & ~(VERB_RUN | VERB_VERIFY),
+     .kind = OPTION_CHOICE,
+     .offset = IN_LINE(device),
+     .meaning = "where it runs; auto: cuda or hip where there is a usable GPU, else host",
      .initial = "auto"},
     {.name = "--weights",
      .argument = "DIR|random",
@@ -276,7 +283,7 @@ const struct option option_table[] = {
      .verbs = VERB_RUN | VERB_BENCH,
      .kind = OPTION_COUNT,
      .offset = IN_LINE(seed),
-     .meaning = "of --weights random, and of the K and V of bench",
+     .meaning = "of --weights random, of the K and V of bench, and of what --device sim varies",
      .initial = "0",
      .least = 0,
      .most = INT64_MAX},
