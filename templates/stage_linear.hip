@@ -240,7 +240,8 @@ $(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, Stream &stream
             if (better(other, best))
                 best = other;
         }
-        if (handoff_lane() == 0) {
+        // Where a wave of this CU gave up, no token may come of what the others made of it.
+        if (handoff_lane() == 0 && lds.token[2] == 0) {
             const u32 slot = out.slot + worker.cu * $(body.writes[1].per_cu);
             publish(worker, slot, bits(best.score), out.epoch);
             publish(worker, slot + 1, best.token, out.epoch);

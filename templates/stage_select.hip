@@ -20,6 +20,8 @@ $(declared("DEVICE void stage_" .. body.name .. "(Worker &worker, u32 step, Mail
     // Even pairs are scores, odd ones tokens: they meet in LDS.
     receive<$(read.count)>(worker, in.slot, in.epoch,
                            [&](u32 i, u32 value) { lds.candidates[i] = value; });
+    if (worker.gave_up)
+        return; // the host is told of no token
 //@ trace("    ", "FINISHES")
     Candidate best = {-infinity(), 0xFFFFFFFF};
     for (int cu = (int)lane(); cu < CUS; cu += (int)WAVE_LANES) {

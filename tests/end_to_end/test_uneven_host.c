@@ -255,6 +255,38 @@ static void test_any_cu_that_is_late(void **state) {
     }
 }
 
+// Too late for any wait, at each step before the token is known: the launch fails without one.
+static void test_a_cu_that_is_too_late(void **state) {
+    (void)state;
+    struct uneven uneven;
+    open_uneven(&uneven, NULL, "cus=3 unroll=inline", true);
+    struct session *session = &uneven.session;
+    session->timeout_seconds = 0.02;
+    const int steps = uneven.made.plan.stages_count - 2; // without selection and token
+    for (int step = 0; step < steps; step++) {
+        char late[64];
+        snprintf(late, sizeof late, "1 %d 80000", step);
+        setenv("MONOGEN_TEST_LATE", late, 1);
+        const uint32_t prompt[] = {5};
+        struct outcome got = {.count = 0};
+        struct monogen_error error = {0};
+        struct launch_result result;
+        const struct launch generates = {.prompt = prompt,
+                                         .prompt_tokens = 1,
+                                         .max_tokens = 2,
+                                         .on_token = take_token,
+                                         .context = &got};
+        // The session goes on, with epochs that no launch before has used.
+        session->faulted = false;
+        session->epoch_base += 64 * session->manifest->kernel.epochs_per_step;
+        const bool good = session_launch(session, &generates, &result, &error);
+        unsetenv("MONOGEN_TEST_LATE");
+        if (good || got.count > 0 || !strstr(error.message, "a hand-off never came"))
+            fail_msg("CU 1 too late at step %d: %u tokens, %s", step, got.count, error.message);
+    }
+    close_uneven(&uneven);
+}
+
 // ---- epochs and what launches leave
 // --------------------------------------------------------------
 
@@ -304,6 +336,7 @@ int main(void) {
         cmocka_unit_test(test_a_kernel_that_does_not_wait),
         cmocka_unit_test(test_a_cu_that_is_late),
         cmocka_unit_test(test_any_cu_that_is_late),
+        cmocka_unit_test(test_a_cu_that_is_too_late),
         cmocka_unit_test(test_epochs_and_stale_mailboxes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
