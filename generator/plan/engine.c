@@ -13,8 +13,26 @@ static const struct engine engines[] = {
                tile_rows, unit_order, activation, dtypes, otherwise, tolerance, code_bytes)        \
     {#name,      lane_bytes, prefetch_bytes, copy_bytes, expected_bytes, poll_pairs, tile_rows,    \
      unit_order, activation, dtypes,         otherwise,  tolerance,      code_bytes},
+#define HEADS(engine, head_dim, kv_dtype, groups, most_together)
 #include "generator/plan/engine.def"
 #undef ENGINE
+#undef HEADS
+};
+
+// Heads that are attended to in fragments.
+static const struct heads {
+    const char *engine;
+    int head_dim;
+    const char *kv_dtype;
+    int groups[ENGINE_MAX_GROUPS]; // query heads of a KV head; 0 ends
+    int most_together;             // of them, where the waves that hand off take part too
+} heads[] = {
+#define ENGINE(...)
+#define HEADS(engine, head_dim, kv_dtype, groups, most_together)                                   \
+    {#engine, head_dim, kv_dtype, groups, most_together},
+#include "generator/plan/engine.def"
+#undef ENGINE
+#undef HEADS
 };
 
 static int within(int value, int least, int most) {
@@ -28,12 +46,10 @@ int engine_copy_bytes(const struct engine *engine, int unit_bytes, int streaming
     return units * unit_bytes;
 }
 
-int engine_prefetch_units(const struct engine *engine, int unit_bytes, int streaming_waves) {
-    if (engine->prefetch_bytes == 0)
-        return 0;
-    const int copy_bytes = engine_copy_bytes(engine, unit_bytes, streaming_waves);
-    return within(engine->prefetch_bytes / (copy_bytes ? copy_bytes : unit_bytes * streaming_waves),
-                  1, ENGINE_MAX_PREFETCH_UNITS);
+int engine_prefetch_units(const struct engine *engine, int bytes) {
+    return engine->prefetch_bytes
+               ? within(engine->prefetch_bytes / bytes, 1, ENGINE_MAX_PREFETCH_UNITS)
+               : 0;
 }
 
 int engine_handoff_batch(const struct engine *engine, int wave_lanes) {
@@ -49,25 +65,30 @@ const char *engine_precision(const struct engine *engine, const char *dtype) {
     return parts == 1 ? "fp32" : parts == 2 ? "bf16x2" : "fp16x3";
 }
 
+// NULL: the engine attends to the shape's heads row by row.
+static const struct heads *heads_of(const struct engine *engine, const struct plan_shape *shape) {
+    const int group = shape->heads / shape->kv_heads;
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        const struct heads *row = &heads[i];
+        if (strcmp(row->engine, engine->name) != 0 || row->head_dim != shape->head_dim ||
+            strcmp(row->kv_dtype, shape->kv_dtype) != 0)
+            continue;
+        for (const int *can = row->groups; *can; can++)
+            if (*can == group)
+                return row;
+    }
+    return NULL;
+}
+
 const char *engine_attention(const struct engine *engine, const struct plan_shape *shape) {
-    // 64 columns are what 8 lanes load of a row. An instruction takes two parts of 8 heads; of
-    // those of 128 columns registers hold 1, 2 or 4 (with 3, compilers spill a few).
-    enum { COLUMNS = 64 };
-    const int64_t group = shape->heads / shape->kv_heads;
-    const bool fits = (shape->head_dim == COLUMNS && group <= 8) ||
-                      (shape->head_dim == 2 * COLUMNS && (group <= 2 || group == 4));
-    return engine->activation == ACTIVATION_SPLIT && fits && strcmp(shape->kv_dtype, "bf16") == 0
-               ? "fragments"
-               : "rows";
+    return heads_of(engine, shape) ? "fragments" : "rows";
 }
 
 int engine_attending_waves(const struct engine *engine, const struct plan_shape *shape,
                            int streaming_waves, int handoff_waves) {
-    enum { MOST_COLUMNS = 64, MOST_HEADS = 4 };
-    const bool all = strcmp(engine_attention(engine, shape), "fragments") == 0 &&
-                     shape->head_dim <= MOST_COLUMNS &&
-                     shape->heads <= MOST_HEADS * shape->kv_heads;
-    return streaming_waves + (all ? handoff_waves : 0);
+    const struct heads *row = heads_of(engine, shape);
+    const bool together = row && shape->heads <= row->most_together * shape->kv_heads;
+    return streaming_waves + (together ? handoff_waves : 0);
 }
 
 bool engine_does_tile(const struct engine *engine, const char *dtype, int rows) {

@@ -9,6 +9,7 @@ struct plan_shape;
 enum {
     ENGINE_MAX_TILE_ROWS = 8,
     ENGINE_MAX_UNIT_SIZES = 8,
+    ENGINE_MAX_GROUPS = 9,
     ENGINE_MAX_PREFETCH_UNITS = 16,
     ENGINE_MAX_HANDOFF_BATCH = 32,
     ENGINE_MAX_RING_COPIES = 64,
@@ -37,10 +38,10 @@ struct engine {
     int body_code_bytes;   // of one stage body, an estimate; 0: does not matter
 };
 
-// What a machine's waves make of prefetch_bytes and poll_pairs where no tuning key says otherwise:
-// units of a wave in flight, or copies to the ring (1 to 16, or 0 where the engine has none), and
-// pairs of a lane (1 to 32).
-int engine_prefetch_units(const struct engine *engine, int unit_bytes, int streaming_waves);
+// What becomes of prefetch_bytes and poll_pairs where no tuning key says otherwise: copies to the
+// ring of so many bytes under way, or units of a wave where a unit of each is so many (1 to 16, or
+// 0 where the engine has none), and pairs of a lane (1 to 32).
+int engine_prefetch_units(const struct engine *engine, int bytes);
 int engine_handoff_batch(const struct engine *engine, int wave_lanes);
 
 // Bytes of a copy to the ring, 0 where the engine has none: as many units as may be, each another
@@ -53,8 +54,8 @@ int engine_copy_bytes(const struct engine *engine, int unit_bytes, int streaming
 int engine_activation_parts(const struct engine *engine, const char *dtype);
 const char *engine_precision(const struct engine *engine, const char *dtype);
 
-// How attention takes K and V of such a cache: "rows" one by one, or in the "fragments" of matrix
-// instructions.
+// How attention takes K and V of such heads: "rows" one by one, or in the "fragments" of matrix
+// instructions. Requires: kv_heads is above 0, here and below.
 const char *engine_attention(const struct engine *engine, const struct plan_shape *shape);
 
 // Waves that take positions of attention: those that multiply, and where heads are small and few

@@ -269,9 +269,10 @@ static void choose_copies(struct planning *planning) {
     struct plan_engine *engine = &planning->plan->engine;
     const int waves = planning->plan->machine.streaming_waves;
     engine->copy_bytes = engine_copy_bytes(row, engine->unit_bytes, waves);
+    const int bytes = engine->copy_bytes ? engine->copy_bytes : engine->unit_bytes * waves;
     engine->prefetch_units = tuning->prefetch_units && row->prefetch_bytes
                                  ? tuning->prefetch_units
-                                 : engine_prefetch_units(row, engine->unit_bytes, waves);
+                                 : engine_prefetch_units(row, bytes);
     const int64_t expected_bytes =
         tuning->expected_kib ? (int64_t)tuning->expected_kib * 1024 : row->expected_bytes;
     engine->expected_bytes =
