@@ -323,6 +323,9 @@ static void check_engine(struct checking *checking) {
         engine->prefetch_units > ENGINE_MAX_PREFETCH_UNITS)
         violation(checking, "engine %s cannot prefetch %d units", row->name,
                   engine->prefetch_units);
+    if (copy_bytes > 0 && engine->prefetch_units > engine->ring_copies)
+        violation(checking, "%d copies under way are more than the %d places of the ring",
+                  engine->prefetch_units, engine->ring_copies);
     if (engine->expected_bytes < 0 || engine->expected_bytes > ENGINE_MAX_EXPECTED_BYTES ||
         (copy_bytes > 0 ? engine->expected_bytes % copy_bytes : engine->expected_bytes) != 0)
         violation(checking, "engine %s, which copies %d bytes at a time, cannot ask for %d ahead",

@@ -97,6 +97,9 @@ static bool add_ring(struct planning *planning) {
                            plan->engine.name, room, plan->machine.lds_capacity_bytes,
                            plan->machine.name, fewest * (copy_bytes + 2 * BARRIER_BYTES));
     plan->engine.ring_copies = copies;
+    // A wait tells two rounds of a place apart, no more: no copy begins before the last one in its
+    // place is known to have landed.
+    plan->engine.prefetch_units = smaller(plan->engine.prefetch_units, copies);
     lds_add(planning, "ring", "u32x4", copies * (copy_bytes / 16), NULL, "weights: [copy]");
     // First, where LDS is aligned best: copies to an odd place are slow.
     const struct plan_lds ring = plan->lds[plan->lds_count - 1];

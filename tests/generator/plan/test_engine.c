@@ -1,6 +1,6 @@
 #include "generator/plan/engine.h"
 
-#include "generator/plan/plan.h"
+#include "tests/support/made_plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,12 +84,28 @@ static void test_heads_in_fragments(void **state) {
     }
 }
 
+// A ring that is short for its copies under way would lose count of the rounds of a place.
+static void test_no_more_copies_than_places(void **state) {
+    (void)state;
+    struct made_plan made;
+    made_plan_open(&made, "llama-3.2-1b", "h100", "mlp=40960 prefetch_units=16");
+    const struct plan_engine *engine = &made.plan.engine;
+    assert_in_range(engine->ring_copies, made.plan.machine.streaming_waves, 15);
+    assert_int_equal(engine->prefetch_units, engine->ring_copies);
+    made_plan_close(&made);
+    made_plan_open(&made, "llama-3.2-1b", "h100", "prefetch_units=16");
+    assert_in_range(made.plan.engine.ring_copies, 17, ENGINE_MAX_RING_COPIES);
+    assert_int_equal(made.plan.engine.prefetch_units, 16);
+    made_plan_close(&made);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_of_a_copy),
         cmocka_unit_test(test_units_under_way),
         cmocka_unit_test(test_pairs_of_a_poll),
         cmocka_unit_test(test_heads_in_fragments),
+        cmocka_unit_test(test_no_more_copies_than_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
