@@ -176,6 +176,9 @@ void rule_capacity(struct checking *checking) {
     // One thread plays all waves of a CU whose waves have one lane.
     if (machine->wave_lanes == 1 && threads != 1)
         violation(checking, "waves of one lane are one a workgroup, not %d", threads);
+    if (machine->handoff_waves == 0 && machine->streaming_waves + machine->copy_waves > 1)
+        violation(checking, "without waves that hand off one wave does everything, not %d",
+                  machine->streaming_waves + machine->copy_waves);
     int64_t kv_bytes = 0;
     for (int s = 0; s < plan->stages_count; s++)
         kv_bytes += is_op(checking->body_of[s], "attention") ? plan->kv.layer_bytes : 0;

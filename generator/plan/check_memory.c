@@ -44,6 +44,7 @@ static void check_mailboxes(struct checking *checking, struct extent *extents) {
         const struct plan_mailbox *mailbox = &plan->mailboxes[i];
         extents[i] = (struct extent){mailbox->first_pair,
                                      (int64_t)mailbox->first_pair + mailbox->pairs, mailbox->name};
+        check_alignment(checking, mailbox->name, extents[i].first * 8); // loads may take two pairs
         int first = -1, last = -1;
         for (int s = 0; s < plan->stages_count; s++) {
             if (checking->reads_from[s] != mailbox && checking->writes_to[s] != mailbox)
