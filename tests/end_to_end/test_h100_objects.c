@@ -19,7 +19,7 @@ static void expect_resources(const char *spec, const char *set) {
                               .spec = spec, .target = "h100", .set = set, .compile = true});
     const struct kernel_resources *r = &made.generation.compiled.resources;
     const struct plan_machine *machine = &made.generation.plan.machine;
-    const long waves = machine->streaming_waves + machine->handoff_waves;
+    const long waves = machine->streaming_waves + machine->handoff_waves + machine->copy_waves;
     print_message(
         "%s '%s': %s, %.1f s: %ld registers, %ld bytes of static shared memory, %ld of code\n",
         spec, set, made.generation.compiled.compiler_version, made.generation.compiled.seconds,
